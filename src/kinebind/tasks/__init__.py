@@ -1,0 +1,1 @@
+"""What Kinebind does with recordings: synchronise them; later locate, search and recognise."""

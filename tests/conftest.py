@@ -1,0 +1,24 @@
+"""Fixtures: where the real data sets lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def real_data():
+    """Function NAME -> folder of an unpacked data set; skips the test, saying why, where it is not at hand."""
+
+    def folder(name: str) -> Path:
+        root = os.environ.get("KINEBIND_DATA")
+        if not root:
+            pytest.skip("KINEBIND_DATA is not set: real data not at hand")
+        path = Path(root) / name
+        if not path.is_dir():
+            pytest.skip(f"data set '{name}' is not unpacked in KINEBIND_DATA")
+        return path
+
+    return folder
