@@ -1,0 +1,1 @@
+"""Readers: files of other programs become Kinebind's types."""
