@@ -17,7 +17,8 @@ class Skeleton:
     """Joints, their parents and their rest offsets.
 
     joints: J unique names. parents: J indices, −1 for the root; a parent stands before its children.
-    offsets_m (J, 3): position of the joint in its parent's frame, metres; NaN where it varies or is unknown.
+    offsets_m (J, 3): position of the joint in its parent's frame, metres; NaN where unknown. Where it varies, as
+        between bones that slide, this is its median and `Motion.position_world` tells where the joint really is.
     ends_m: for leaf joints, the tip of the last segment in the joint's frame, metres (BVH End Site).
     """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +33,10 @@ UNITS_M = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001, "inches": 0
 """Length units that are tried on a skeleton's size, metres each."""
 
 _STEADY_M = 1e-3  # position channels that move less than this are a constant offset
+_USUAL_RATES_HZ = (
+    10.0, 12.0, 12.5, 15.0, 20.0, 24e3 / 1001, 24.0, 25.0, 30e3 / 1001, 30.0, 40.0, 48.0, 50.0, 60e3 / 1001, 60.0, 72.0,
+    75.0, 80.0, 90.0, 100.0, 120.0, 125.0, 144.0, 150.0, 180.0, 200.0, 240.0, 250.0, 300.0, 400.0, 480.0, 500.0, 1000.0,
+)  # fmt: skip
 _MOTION = re.compile(r"^[ \t]*MOTION\s+Frames:\s*(\S+)\s+Frame\s+Time:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 _CHANNEL = re.compile(r"([XYZ])(position|rotation)", re.IGNORECASE)
 
@@ -54,7 +59,8 @@ def read_bvh(path: str | Path, *, unit_m: float | None = None, up: Literal["y", 
     skeleton has a human size. up: the axis of the file that points up; by default y, as the format has it,
     unless the head stands above the feet along z. Both are told in the notes.
     A root that has one child which moves away from it is merged with that child, so that the body's path is the
-    root's. Where position channels of other joints vary, their offset is NaN and `position_world` is given.
+    root's. Where position channels of other joints vary, the skeleton holds their median offset and
+    `position_world` is given, which has the true ones.
     Raises InputError for anything but one complete skeleton with complete frames.
     """
     text = read_text(path)
@@ -92,7 +98,6 @@ def read_bvh(path: str | Path, *, unit_m: float | None = None, up: Literal["y", 
     rest[0] = 0.0
     moving = np.ptp(offset, axis=0).max(axis=-1) > _STEADY_M
     moving[0] = False
-    rest[moving] = np.nan
     position = None
     if moving.any():
         notes.append(f"Position channels move {', '.join(np.array(names)[moving])} against the parent joint.")
@@ -193,26 +198,27 @@ def _frames(text: str, declared: str, channels: int, place: str) -> FloatArray:
 
 
 def _times(frame_time: str, frames: int, place: str) -> tuple[FloatArray, list[str]]:
-    """Times from zero, seconds, and notes. A period that rounds a whole rate to the digits printed is that rate."""
+    """Times from zero, seconds, and notes. A period that is a usual rate's but for its last digit is that rate's."""
     try:
         period_s = float(frame_time)
     except ValueError:
         period_s = 0.0
     if not 0 < period_s < 10:
         raise InputError(f"{place}: Frame Time is '{frame_time}', not a period in seconds.", "Correct it in the file.")
-    digits = len(re.sub(r"[eE].*", "", frame_time.partition(".")[2]))
-    rate_hz = float(max(round(1.0 / period_s), 1))
-    if abs(1.0 / rate_hz - period_s) > 0.5001 * 10.0**-digits:
+    # Half a unit of the last digit printed: 0.0333 s alone would let an hour run 3.6 s off.
+    rounding_s = 0.5001 * 10.0 ** int(Decimal(frame_time).as_tuple().exponent)
+    rate_hz = min(_USUAL_RATES_HZ, key=lambda rate: abs(1.0 / rate - period_s))
+    if 1.0 / rate_hz == period_s or abs(1.0 / rate_hz - period_s) > rounding_s:
         return np.arange(frames) * period_s, []
-    note = f"Frame Time {frame_time} s is taken as {rate_hz:.0f} frames/s, rounded in the file."
-    return np.arange(frames) / rate_hz, [note] if period_s * rate_hz != 1.0 else []
+    note = f"Frame Time {frame_time} s is taken as {rate_hz:.6g} frames/s, rounded in the file."
+    return np.arange(frames, dtype=np.float64) / np.float64(rate_hz), [note]
 
 
 def _local(joints: list[_Joint], values: FloatArray, place: str) -> tuple[FloatArray, FloatArray]:
     """Rotations (T, J, 4) from each joint to its parent and offsets (T, J, 3) in the parent's frame, file units."""
     rot = np.zeros((len(values), len(joints), 4))
     rot[..., 3] = 1.0
-    offset = np.tile(np.array([j.offset for j in joints]), (len(values), 1, 1))
+    offset: FloatArray = np.tile(np.array([j.offset for j in joints]), (len(values), 1, 1))
     columns: dict[str, tuple[list[int], list[list[int]]]] = {}  # joints that share an order are turned at once
     at = 0
     for index, joint in enumerate(joints):
@@ -281,9 +287,10 @@ def _up_axis(
         position = _forward(rot[some], offset[some], parents)
         upright = np.mean(position[:, heads].mean(axis=1) - position[:, feet].mean(axis=1), axis=0)
         upright /= max(float(np.linalg.norm(upright)), 1e-9)
-        for axis, component in (("y", 1), ("z", 2)):
-            if upright[component] > 0.8:
-                return axis, f"{axis} points up: the head stands above the feet along it."
+        if upright[1] > 0.8:
+            return "y", "y points up: the head stands above the feet along it."
+        if upright[2] > 0.8:
+            return "z", "z points up: the head stands above the feet along it."
     return "y", "y is taken as up, as the format has it (the body's posture does not tell)."
 
 
