@@ -1,0 +1,110 @@
+"""Which signal of a sensor is compared with which of a limb, and how much each comparison counts.
+
+The counts are independent samples per second of overlap. They were fitted on simulated recordings of the training
+sources by maximum likelihood of the true lag (`kinebind bench sync --fit`, docs/sync.md) and live in `weights.json`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinebind.clock import FloatArray
+from kinebind.imu import Imu
+from kinebind.tasks.sync.evidence import Cue
+from kinebind.tasks.sync.limb_signals import RATE_HZ, Track, limb_signals
+from kinebind.tasks.sync.sensor_signals import sensor_signals
+from kinebind.tasks.sync.weights import WEIGHTS
+
+NORM_CUES = ("turn", "load", "shake", "heave")
+"""Cues with one coefficient each, cheap enough for a search over hours."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairing:
+    """Signals of one sensor beside those of one limb (or of another sensor), ready for `lagged_evidence`.
+
+    x (Tx, p) starts at grid index `x_first`, y (Ty, q) at `y_first`; both count steps of the common grid on their
+    own clocks.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    x_first: int
+    y_first: int
+    cues: tuple[Cue, ...]
+
+    def only(self, names: tuple[str, ...]) -> Pairing:
+        """The same with the named kinds of cues alone, and only the columns that they need."""
+        cues = [c for c in self.cues if c.name in names]
+        xs = sorted({i for c in cues for i in c.x})
+        ys = sorted({c.y for c in cues})
+        renumbered = tuple(
+            Cue(c.name, tuple(xs.index(i) for i in c.x), ys.index(c.y), c.positive, c.samples_per_s) for c in cues
+        )
+        return Pairing(self.x[:, xs], self.y[:, ys], self.x_first, self.y_first, renumbered)
+
+
+@dataclass(frozen=True, eq=False)
+class Felt:
+    """A sensor's signals on the common grid of its clock, computed once and paired with many limbs."""
+
+    imu: Imu
+    first: int
+    signals: dict[str, FloatArray]
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether angular rate was at hand, measured or from orientation."""
+        return "ahead" in self.signals
+
+
+def felt(imu: Imu) -> Felt:
+    """Prepare a sensor."""
+
+    time_s, signals = sensor_signals(imu)
+    return Felt(imu, round(time_s[0] * RATE_HZ) if time_s.size else 0, signals)
+
+
+def _columns(signals: dict[str, FloatArray]) -> tuple[FloatArray, dict[str, tuple[int, ...]]]:
+    """Signals side by side, and which columns each has become."""
+    at: dict[str, tuple[int, ...]] = {}
+    width = 0
+    for name, values in signals.items():
+        at[name] = tuple(range(width, width + values.shape[1]))
+        width += values.shape[1]
+    return np.concatenate(list(signals.values()), axis=1), at
+
+
+def pair_with_limb(sensor: Felt, person: Track, site: str) -> Pairing:
+    """A sensor against a person's limb: every cue that both can give."""
+
+    x, at = _columns(sensor.signals)
+    seen = {name: values[:, None] for name, values in limb_signals(person, site).items()}
+    # A part that is never seen (ears of a person from behind) must not blank the rest.
+    seen = {name: values for name, values in seen.items() if np.isfinite(values).any()}
+    if not seen:
+        seen = {"turn": np.full((person.time_s.size, 1), np.nan)}
+    y, y_at = _columns(seen)
+    weights = WEIGHTS["rate" if sensor.has_rate else "acc"]
+    cues = [Cue(n, at[n], y_at[n][0], True, weights[n]) for n in NORM_CUES if n in at and n in y_at]
+    if "side" in at and "side" in y_at:
+        cues.append(Cue("side", at["side"], y_at["side"][0], False, weights["side"]))
+    for i in (0, 1):
+        if f"tilt{i}" in y_at:
+            cues.append(Cue("tilt", at["up"], y_at[f"tilt{i}"][0], False, weights["tilt"]))
+            ahead = at.get("ahead", at["up"])
+            cues.append(Cue("bearing", ahead, y_at[f"bearing{i}"][0], False, weights["bearing"]))
+    return Pairing(x, y, sensor.first, round(person.time_s[0] * RATE_HZ), tuple(cues))
+
+
+def pair_with_sensor(sensor: Felt, reference: Felt) -> Pairing:
+    """A sensor against another one: norms and the vertical, which do not depend on either's mounting."""
+    x, at = _columns(sensor.signals)
+    y, y_at = _columns(reference.signals)
+    weights = WEIGHTS["pair"]
+    same_kind = sensor.has_rate == reference.has_rate
+    names = [n for n in NORM_CUES if n in at and n in y_at and (same_kind or n in ("load", "heave"))]
+    cues = tuple(Cue(n, at[n], y_at[n][0], True, weights[n]) for n in names)
+    return Pairing(x, y, sensor.first, reference.first, cues).only(NORM_CUES)

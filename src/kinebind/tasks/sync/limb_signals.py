@@ -1,0 +1,168 @@
+"""What a limb does in the video: signals from 2D keypoints that a sensor worn there would feel too.
+
+All signals are in metres as the body's own size gives them (a torso is taken to be 0.5 m long), so that they do not
+depend on the camera's distance; the image's vertical stands for the world's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from kinebind.clock import FloatArray
+from kinebind.imu import GRAVITY_M_S2
+from kinebind.parts import COCO17
+from kinebind.poses import Poses
+from kinebind.resample import resample_vectors
+
+RATE_HZ = 50.0
+"""Rate of the common grid: lags are computed in steps of 20 ms and refined between them."""
+SLOW_HZ = 2.5
+"""Low-pass of everything that is an acceleration: above it, the second difference of keypoints is mostly noise."""
+FAST_HZ = 4.0
+"""Low-pass of everything that is a direction or a turning rate."""
+BRIDGED_S = 0.3
+"""Longest stretch of missing keypoints that is interpolated; longer ones stay missing."""
+SPIKE_S = 0.13
+"""Half-width of the running median against which a keypoint is an outlier."""
+
+_SEGMENT_M = {
+    ("left_shoulder", "left_hip"): 0.50, ("right_shoulder", "right_hip"): 0.50,
+    ("left_hip", "left_knee"): 0.43, ("right_hip", "right_knee"): 0.43,
+    ("left_knee", "left_ankle"): 0.41, ("right_knee", "right_ankle"): 0.41,
+}  # fmt: skip
+"""Usual lengths of segments that are seen full-length sooner or later, metres."""
+
+_MID_HIP = {"left_hip": 0.5, "right_hip": 0.5}
+_MID_SHOULDER = {"left_shoulder": 0.5, "right_shoulder": 0.5}
+
+
+def _limb(site: str) -> tuple[dict[str, float], list[tuple[dict[str, float], dict[str, float]]]]:
+    """The point nearest to a sensor at a site, and the (from, to) vectors fixed to its segment."""
+    if site == "head":
+        return {"nose": 1.0}, [(_MID_SHOULDER, {"nose": 1.0}), ({"left_ear": 1.0}, {"right_ear": 1.0})]
+    if site == "chest":
+        return _MID_SHOULDER, [(_MID_HIP, _MID_SHOULDER), ({"left_shoulder": 1.0}, {"right_shoulder": 1.0})]
+    if site == "pelvis":
+        return _MID_HIP, [(_MID_HIP, _MID_SHOULDER), ({"left_hip": 1.0}, {"right_hip": 1.0})]
+    side, part = site.split("_", 1)
+    upper, lower, share = {
+        "upper_arm": ("shoulder", "elbow", 0.7),
+        "wrist": ("elbow", "wrist", 1.0),
+        "thigh": ("hip", "knee", 0.5),
+        "shank": ("knee", "ankle", 0.5),
+        "foot": ("knee", "ankle", 1.0),
+    }[part]
+    a, b = f"{side}_{upper}", f"{side}_{lower}"
+    point = {b: share, a: 1.0 - share} if share < 1.0 else {b: 1.0}
+    return point, [({a: 1.0}, {b: 1.0})]
+
+
+def _mix(keypoints: FloatArray, weights: dict[str, float]) -> FloatArray:
+    """Weighted mean (T, 2) of keypoints (T, 17, 2)."""
+    return np.asarray(sum(w * keypoints[:, COCO17.index(name)] for name, w in weights.items()))
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """A person's keypoints, cleaned, in metres of the body, on the common grid (NaN where missing).
+
+    time_s (T,); slow_m and fast_m (T, 17, 2): low-passed at SLOW_HZ and FAST_HZ, x right, y UP.
+    """
+
+    time_s: FloatArray
+    slow_m: FloatArray
+    fast_m: FloatArray
+    pixels_per_m: float
+
+
+def grid(start_s: float, end_s: float, rate_hz: float = RATE_HZ) -> FloatArray:
+    """Multiples of 1/rate_hz inside [start_s, end_s], so that grids of different streams differ by whole steps."""
+    first, last = int(np.ceil(start_s * rate_hz - 1e-6)), int(np.floor(end_s * rate_hz + 1e-6))
+    return np.arange(first, last + 1) / rate_hz
+
+
+def pixels_per_m(keypoints_px: FloatArray) -> float:
+    """Size of a body in the image: median over usual segments of their 90th percentile length per metre.
+
+    NaN where no segment is ever seen whole.
+    """
+    scales = []
+    for (a, b), length_m in _SEGMENT_M.items():
+        length = np.linalg.norm(keypoints_px[:, COCO17.index(a)] - keypoints_px[:, COCO17.index(b)], axis=-1)
+        length = length[np.isfinite(length)]
+        if length.size:
+            scales.append(float(np.percentile(length, 90)) / length_m)
+    return float(np.median(scales)) if scales else float("nan")
+
+
+def without_outliers(poses: Poses) -> FloatArray:
+    """Keypoints (T, 17, 2) with NaN where one stands far from its own running median (bursts, swapped sides).
+
+    Far: more than a fifth of the body's size and five times the track's usual spread.
+    """
+    keypoints = poses.keypoints_px
+    half = max(1, round(SPIKE_S * poses.rate_hz))
+    body_px = pixels_per_m(keypoints) * 0.5
+    if keypoints.shape[0] < 2 * half + 1 or not np.isfinite(body_px):
+        return keypoints
+
+    padded = np.pad(keypoints, ((half, half), (0, 0), (0, 0)), mode="edge")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a joint that is never seen has no median: NaN is right
+        middle = np.nanmedian(sliding_window_view(padded, 2 * half + 1, axis=0), axis=-1)
+        distance = np.linalg.norm(keypoints - middle, axis=-1)
+        spread = 1.48 * np.nanmedian(distance, axis=0)
+    far = distance > np.fmax(0.2 * body_px, 5.0 * spread)
+    return np.where(far[..., None], np.nan, keypoints)
+
+
+def track(poses: Poses) -> Track:
+    """Clean a person's keypoints and put them on the common grid.
+
+    Joints that are never seen stay NaN. The scale falls back to 1/500 of the track's extent where no segment of
+    known length is seen.
+    """
+    keypoints = without_outliers(poses)
+    scale = pixels_per_m(keypoints)
+    time_s = grid(poses.time_s[0], poses.time_s[-1])
+    gap = max(BRIDGED_S, 2.5 / poses.rate_hz)
+    up = np.array([1.0, -1.0]) / scale
+    slow, fast = (
+        resample_vectors(poses.time_s, keypoints, time_s, cutoff_hz=min(hz, 0.4 * poses.rate_hz), max_gap_s=gap) * up
+        for hz in (SLOW_HZ, FAST_HZ)
+    )
+    return Track(time_s, slow, fast, scale)
+
+
+def limb_signals(person: Track, site: str) -> dict[str, FloatArray]:
+    """Signals (T,) of the limb at a site, on the track's grid; NaN where a keypoint is missing.
+
+    turn: turning rate of the segment, as the norm of the change of its unit-free vector, m/s.
+    load: |acceleration + gravity| of the sensor's point, m/s²; shake: |acceleration|.
+    heave, side: acceleration upwards and to the image's right, m/s².
+    tilt0, bearing0, tilt1 ...: upward and rightward parts of the segment's vectors, m.
+    """
+    point, vectors = _limb(site)
+    acceleration = _rate_of_change(_rate_of_change(_mix(person.slow_m, point)))
+    out = {
+        "load": np.linalg.norm(acceleration + [0.0, GRAVITY_M_S2], axis=1),
+        "shake": np.linalg.norm(acceleration, axis=1),
+        "heave": acceleration[:, 1],
+        "side": acceleration[:, 0],
+    }
+    turning = np.zeros(person.time_s.size)
+    for i, (start, end) in enumerate(vectors):
+        vector = _mix(person.fast_m, end) - _mix(person.fast_m, start)
+        out[f"tilt{i}"], out[f"bearing{i}"] = vector[:, 1], vector[:, 0]
+        turning += np.square(_rate_of_change(vector)).sum(axis=1)
+    out["turn"] = np.sqrt(turning)
+    return out
+
+
+def _rate_of_change(values: FloatArray) -> FloatArray:
+    """Central difference per second on the common grid."""
+    return np.asarray(np.gradient(values, 1.0 / RATE_HZ, axis=0))

@@ -1,0 +1,97 @@
+"""What a sensor felt, in signals that do not depend on how it was strapped on.
+
+A 6-axis orientation filter (VQF, Laidig and Seel 2023) tells each sensor's up direction, so that acceleration splits
+into a vertical part and a horizontal plane whose heading is unknown but steady.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import vqf
+from scipy.spatial.transform import Rotation
+
+from kinebind.clock import FloatArray
+from kinebind.imu import GRAVITY_M_S2, Imu
+from kinebind.resample import continuous_quaternions, resample_vectors, valid_runs
+from kinebind.tasks.sync.limb_signals import FAST_HZ, RATE_HZ, SLOW_HZ, grid
+
+BRIDGED_S = 0.1
+"""Longest stretch of lost samples that is interpolated; longer ones stay missing."""
+SHORTEST_RUN_S = 0.5
+"""Shorter unbroken stretches are left out: the orientation filter has nothing to settle on."""
+
+
+def angular_rate_from_orientation(imu: Imu) -> FloatArray:
+    """Angular rate (T, 3) in the sensor's frame, rad/s, from its orientation: log(R_tᵀ R_{t+1}) / dt, centred."""
+    assert imu.rot_world_from_sensor is not None
+    quat = continuous_quaternions(imu.rot_world_from_sensor)
+    valid = np.isfinite(quat).all(axis=1)
+    rate = np.full((quat.shape[0], 3), np.nan)
+    if np.count_nonzero(valid) > 2:
+        q, t = Rotation.from_quat(quat[valid]), imu.time_s[valid]
+        turned = (q[:-1].inv() * q[1:]).as_rotvec() / np.diff(t)[:, None]
+        rate[valid] = np.concatenate([turned[:1], 0.5 * (turned[1:] + turned[:-1]), turned[-1:]])
+    return rate
+
+
+def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Times (T,) on the common grid of the sensor's clock, and signals (T, k) on it, NaN where samples are missing.
+
+    With angular rate (measured, or from orientation): turn |ω| rad/s; load |f|, shake |f_world − up·g|, heave and
+    side (2) of the same in the gravity frame, m/s²; up (3): the world's up direction in the sensor's frame;
+    ahead (6): the two horizontal world axes in it.
+    Without: turn is |df/dt|/g, heave |f| − g, up the low-passed f/g; shake, side and ahead are left out.
+    """
+    rate_hz = float(np.clip(imu.rate_hz, RATE_HZ, 2 * RATE_HZ))
+    time_s = grid(imu.time_s[0], imu.time_s[-1], rate_hz)
+    out_s = grid(imu.time_s[0], imu.time_s[-1])
+    gap = max(BRIDGED_S, 2.5 / imu.rate_hz)
+    gyr = imu.gyr_sensor
+    if gyr is None and imu.rot_world_from_sensor is not None:
+        gyr = angular_rate_from_orientation(imu)
+    felt = imu.acc_sensor if gyr is None else np.concatenate([imu.acc_sensor, gyr], axis=1)
+    felt = np.where(np.isfinite(felt).all(axis=1, keepdims=True), felt, np.nan)
+    cutoff = min(0.4 * rate_hz, 0.45 * imu.rate_hz)
+    felt = resample_vectors(imu.time_s, felt, time_s, cutoff_hz=cutoff, max_gap_s=gap)
+
+    def on_grid(values: FloatArray, cutoff_hz: float) -> FloatArray:
+        return resample_vectors(time_s, values, out_s, cutoff_hz=cutoff_hz, max_gap_s=1.5 / rate_hz)
+
+    if gyr is None:
+        slow, fast = on_grid(felt, SLOW_HZ), on_grid(felt, FAST_HZ)
+        load = np.linalg.norm(slow, axis=1, keepdims=True)
+        change = np.gradient(fast, 1.0 / RATE_HZ, axis=0) / GRAVITY_M_S2
+        return out_s, {
+            "turn": np.linalg.norm(change, axis=1, keepdims=True),
+            "load": load,
+            "heave": load - GRAVITY_M_S2,
+            "up": fast / GRAVITY_M_S2,
+        }
+    rotation = _gravity_frame(time_s, felt, rate_hz)
+    world = np.einsum("tij,tj->ti", rotation, felt[:, :3]) - [0.0, 0.0, GRAVITY_M_S2]
+    slow = on_grid(np.concatenate([felt[:, :3], world], axis=1), SLOW_HZ)
+    fast = on_grid(np.concatenate([felt[:, 3:], rotation.reshape(-1, 9)], axis=1), FAST_HZ)
+    return out_s, {
+        "turn": np.linalg.norm(fast[:, :3], axis=1, keepdims=True),
+        "load": np.linalg.norm(slow[:, :3], axis=1, keepdims=True),
+        "shake": np.linalg.norm(slow[:, 3:], axis=1, keepdims=True),
+        "heave": slow[:, 5:],
+        "side": slow[:, 3:5],
+        "up": fast[:, 9:],
+        "ahead": fast[:, 3:9],
+    }
+
+
+def _gravity_frame(time_s: FloatArray, felt: FloatArray, rate_hz: float) -> FloatArray:
+    """Rotation matrices (T, 3, 3), gravity frame from sensor frame, by the 6-axis filter on each unbroken run."""
+    rotation = np.full((time_s.size, 3, 3), np.nan)
+    valid = np.isfinite(felt).all(axis=1)
+    where = np.flatnonzero(valid)
+    for a, b in valid_runs(time_s, valid, 1.5 / rate_hz):
+        if (b - a) / rate_hz < SHORTEST_RUN_S:
+            continue
+        run = where[a:b]
+        acc, gyr = np.ascontiguousarray(felt[run, :3]), np.ascontiguousarray(felt[run, 3:])
+        quat = vqf.offlineVQF(gyr, acc, None, 1.0 / rate_hz)["quat6D"]
+        rotation[run] = Rotation.from_quat(quat[:, [1, 2, 3, 0]]).as_matrix()
+    return rotation
