@@ -1,0 +1,1 @@
+"""Bodies: skeletons, kinematics, where sensors sit, and what a camera would see."""
