@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from kinebind.clock import FloatArray, median_rate_hz
+from kinebind.clock import FloatArray, floats, median_rate_hz
 from kinebind.errors import InputError
 
 S = TypeVar("S", bound="Stream")
@@ -16,7 +16,7 @@ S = TypeVar("S", bound="Stream")
 
 def frozen(values: npt.ArrayLike, shape: tuple[int, ...], name: str) -> FloatArray:
     """A read-only float64 copy of `values`; raises InputError unless it has `shape`, or where it holds ±inf."""
-    array = np.array(values, dtype=np.float64)
+    array = floats(values, name)
     if array.shape != shape:
         raise InputError(f"{name} has shape {array.shape}, expected {shape}.", "Check the columns that were read.")
     if np.isinf(array).any():
@@ -27,8 +27,7 @@ def frozen(values: npt.ArrayLike, shape: tuple[int, ...], name: str) -> FloatArr
 
 def frozen_quaternions(values: npt.ArrayLike, shape: tuple[int, ...], name: str) -> FloatArray:
     """Unit quaternions, scalar last, read-only; NaN rows stay; raises InputError where a norm is not 1 ± 0.05."""
-    q = np.array(values, dtype=np.float64)
-    frozen(q, shape, name)
+    q: FloatArray = frozen(values, shape, name).copy()
     norm = np.linalg.norm(q, axis=-1, keepdims=True)
     if (np.abs(norm[np.isfinite(norm)] - 1.0) > 0.05).any():
         raise InputError(

@@ -48,9 +48,19 @@ class ClockMap:
         return ClockMap(offset_s, self.skew, ref_time_s)
 
 
+def floats(values: npt.ArrayLike, name: str) -> FloatArray:
+    """A float64 copy of `values`; raises InputError where they are no array of numbers."""
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{name} is not an array of numbers ({error}).", "Check the columns that were read."
+        ) from error
+
+
 def check_time(time_s: npt.ArrayLike) -> FloatArray:
     """Times as a read-only float64 array; raises InputError unless finite and strictly increasing."""
-    t = np.array(time_s, dtype=np.float64)
+    t = floats(time_s, "time_s")
     if t.ndim != 1 or t.size < 2:
         raise InputError(
             f"A stream needs at least two samples on one time axis; this has shape {t.shape}.",

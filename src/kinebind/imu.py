@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +60,12 @@ class Imu(Stream):
         put(self, "clock_id", self.clock_id or self.name)
         put(self, "notes", tuple(self.notes))
 
+    def replace(self, **changes: Any) -> Imu:
+        """A copy with some fields changed, validated anew; a clock called after the sensor is renamed with it."""
+        if "name" in changes and self.clock_id == self.name:
+            changes.setdefault("clock_id", changes["name"])
+        return super().replace(**changes)
+
     def resample(self, time_s: FloatArray) -> Imu:
         """The sensor at other times of its own clock (seconds, strictly increasing).
 
@@ -83,19 +90,21 @@ class Imu(Stream):
         NaN where no half second is complete.
         """
         norm = np.linalg.norm(self.acc_sensor, axis=1)
-        window = np.floor((self.time_s - self.time_s[0]) / 0.5).astype(np.int64)
         valid = np.isfinite(norm)
-        count = np.bincount(window[valid])
+        # Windows are numbered as they occur: a stream with one wrong time far away must not fill the memory.
+        half_second = np.floor((self.time_s[valid] - self.time_s[0]) / 0.5)
+        window = np.unique(half_second, return_inverse=True)[1]
+        count = np.bincount(window)
         if count.size == 0:
             return float("nan")
-        mean = np.bincount(window[valid], norm[valid]) / np.maximum(count, 1)
+        full = count >= max(2, 0.5 * np.median(count))
+        if not full.any():
+            return float("nan")
+        mean = np.bincount(window, norm[valid]) / count
         # Spread of the vector, not of its norm: a sensor that turns slowly is not at rest.
-        spread = np.zeros_like(mean)
-        for axis in range(3):
-            a = self.acc_sensor[valid, axis]
-            m1 = np.bincount(window[valid], a) / np.maximum(count, 1)
-            spread += np.maximum(np.bincount(window[valid], a * a) / np.maximum(count, 1) - m1 * m1, 0)
-        full = count >= max(2, 0.5 * np.median(count[count > 0]))
+        centre = np.stack([np.bincount(window, a) for a in self.acc_sensor[valid].T], axis=1) / count[:, None]
+        away = ((self.acc_sensor[valid] - centre[window]) ** 2).sum(axis=1)
+        spread = np.bincount(window, away) / count
         order = np.argsort(spread[full])
         calm = order[: max(1, order.size // 10)]
         return float(np.mean(mean[full][calm]))

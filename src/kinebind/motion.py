@@ -28,11 +28,17 @@ class Skeleton:
     ends_m: dict[str, tuple[float, float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "offsets_m", frozen(self.offsets_m, (len(self.joints), 3), "offsets_m"))
+        put = object.__setattr__
+        put(self, "joints", tuple(self.joints))
+        put(self, "parents", tuple(self.parents))
+        put(self, "offsets_m", frozen(self.offsets_m, (len(self.joints), 3), "offsets_m"))
+        put(self, "ends_m", dict(self.ends_m))
         if len(set(self.joints)) != len(self.joints) or len(self.parents) != len(self.joints):
             raise InputError("A skeleton needs unique joint names and one parent each.", "Check the file's hierarchy.")
         if any(not -1 <= p < j for j, p in enumerate(self.parents)):
             raise InputError("A joint stands before its parent.", "Sort the joints from the root outwards.")
+        if not set(self.ends_m) <= set(self.joints):
+            raise InputError("A skeleton has an end for a joint that it lacks.", "Check the file's hierarchy.")
 
     def index(self, joint: str) -> int:
         """Index of a joint; raises InputError with the names that exist."""
@@ -75,7 +81,10 @@ class Motion(Stream):
             put(self, "position_world", frozen(self.position_world, (n, j, 3), "position_world"))
         has_rotations = self.rot_parent_from_joint is not None and self.root_position_world is not None
         if not has_rotations and self.position_world is None:
-            raise InputError("A motion needs joint rotations with the root's position, or joint positions.", "")
+            raise InputError(
+                "A motion needs joint rotations with the root's position, or joint positions.",
+                "Check that the file has both channels.",
+            )
         put(self, "notes", tuple(self.notes))
 
     def resample(self, time_s: FloatArray) -> Motion:

@@ -56,7 +56,7 @@ def parse_site(name: str) -> str:
     Understands case, hyphens, spaces, `l`/`r`, camel case and the usual synonyms (forearm, sacrum, shin ...).
     Raises InputError with the list of sites where the name is none of them or lacks its side.
     """
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.strip())
     words = [w for w in re.split(r"[^a-z0-9]+", text.lower()) if w]
     side = ""
     if words and words[0] in ("left", "l", "right", "r"):

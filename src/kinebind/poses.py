@@ -20,7 +20,7 @@ class Poses(Stream):
     time_s (T,): seconds on the video's clock, strictly increasing (presentation times).
     keypoints_px (T, 17, 2): pixels, x to the right, y down, in the order of `kinebind.parts.COCO17`;
         a missing keypoint is NaN in both coordinates, never zero.
-    scores (T, 17): the detector's confidence, 0 or more; NaN where the keypoint is missing.
+    scores (T, 17): the detector's confidence, 0 or more; NaN where the keypoint is missing or has none.
     image_size_px: (width, height) or None where the file does not say.
     person: the track's name. notes: what a reader repaired, converted or assumed.
 
@@ -43,10 +43,8 @@ class Poses(Stream):
         missing = np.isnan(self.keypoints_px)
         if (missing[..., 0] != missing[..., 1]).any():
             raise InputError("A keypoint is missing in one coordinate only.", "Set both x and y to NaN.")
-        scores = np.array(self.scores, dtype=np.float64)
-        if scores.shape == (n, 17):
-            scores[missing[..., 0]] = np.nan
-        put(self, "scores", frozen(scores, (n, 17), "scores"))
+        scores = frozen(self.scores, (n, 17), "scores")
+        put(self, "scores", frozen(np.where(missing[..., 0], np.nan, scores), (n, 17), "scores"))
         if (self.scores < 0).any():
             raise InputError("Keypoint scores must not be negative.", "Check which column holds the score.")
         present = self.keypoints_px[~missing]
@@ -55,16 +53,18 @@ class Poses(Stream):
                 "Keypoints lie within ±2: they look normalised, but Kinebind needs pixels.",
                 "Multiply x by the image's width and y by its height (--image-size WIDTHxHEIGHT does it).",
             )
+        if self.image_size_px is not None:
+            width, height = (int(side) for side in self.image_size_px)
+            if width < 1 or height < 1:
+                raise InputError(f"An image of {width}×{height} pixels cannot be.", "Give width and height in pixels.")
+            put(self, "image_size_px", (width, height))
         put(self, "notes", tuple(self.notes))
 
     def resample(self, time_s: FloatArray) -> Poses:
         """The track at other times (seconds, strictly increasing); gaps and missing keypoints stay missing."""
         new = check_time(time_s)
-        keypoints = resample_vectors(self.time_s, self.keypoints_px, new)
-        scores = np.clip(resample_vectors(self.time_s, self.scores, new), 0.0, None)
-        scores[np.isnan(keypoints[..., 0])] = np.nan
-        keypoints[np.isnan(scores)] = np.nan
-        return self.replace(time_s=new, keypoints_px=keypoints, scores=scores)
+        both = resample_vectors(self.time_s, np.dstack([self.keypoints_px, self.scores]), new)
+        return self.replace(time_s=new, keypoints_px=both[..., :2], scores=np.clip(both[..., 2], 0.0, None))
 
     def left_right_swapped(self) -> Poses:
         """The same track with left and right keypoints exchanged, as a mirrored video needs."""

@@ -46,6 +46,7 @@ class Recording:
     def __post_init__(self) -> None:
         for kind in ("people", "imus", "motions", "labels"):
             object.__setattr__(self, kind, tuple(getattr(self, kind)))
+        object.__setattr__(self, "meta", dict(self.meta))
         for what, names in (
             ("people", [p.person for p in self.people]),
             ("sensors", [i.name for i in self.imus]),

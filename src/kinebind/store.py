@@ -116,18 +116,27 @@ def load(path: str | Path) -> Recording:
     try:
         with safe_open(str(path), framework="numpy") as file:
             head = json.loads((file.metadata() or {}).get("kinebind", "null"))
+            if not isinstance(head, dict):
+                raise InputError(
+                    f"{path} is a safetensors file, but not a Kinebind recording.", "Read it with what wrote it."
+                )
+            if head.get("version") != FORMAT_VERSION:
+                raise InputError(
+                    f"{path} has format version {head.get('version')}; this Kinebind reads {FORMAT_VERSION}.",
+                    "Update Kinebind to read it.",
+                )
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}.", "Check the path.") from error
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error}.", "Check the path and its permissions.") from error
+    except (SafetensorError, json.JSONDecodeError, RecursionError, TypeError) as error:
         raise InputError(f"{path} is not a whole Kinebind recording ({error}).", "Write it again.") from error
-    if not isinstance(head, dict):
-        raise InputError(f"{path} is a safetensors file, but not a Kinebind recording.", "")
-    if head.get("version", 0) > FORMAT_VERSION:
-        raise InputError(f"{path} has format version {head['version']}.", "Update Kinebind to read it.")
     try:
         return _build(head, arrays)
-    except (KeyError, TypeError) as error:
+    except InputError as error:
+        raise error.at(str(path)) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} lacks a part of a recording ({error}).", "Write it again.") from error
 
 
