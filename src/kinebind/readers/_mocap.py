@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.io import loadmat
 from scipy.spatial.transform import Rotation
 
 from kinebind.clock import FloatArray
@@ -52,3 +53,17 @@ def read_text(path: str | Path) -> str:
         return head.path.read_bytes().decode(head.encoding, errors="replace")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}.", "Check the path and the disk.") from error
+
+
+def read_mat(path: str | Path, *names: str) -> list[FloatArray]:
+    """Variables of a MATLAB 5 file as float arrays; raises InputError where one is missing or no real numbers."""
+    head = read_head(path)
+    missing = [name for name in names if name not in head.mat_variables]
+    if missing:
+        found = ", ".join(head.mat_variables) or "nothing that can be read"
+        raise InputError(f"{path} holds no {', '.join(missing)}; it holds {found}.", "Check that it is the right file.")
+    try:
+        variables = loadmat(str(path), variable_names=names)
+        return [variables[name].astype(np.float64, casting="safe") for name in names]
+    except Exception as error:  # scipy raises whatever a damaged file leads to
+        raise InputError(f"{path} cannot be read: {error}.", "It is damaged or incomplete: fetch it again.") from error

@@ -205,13 +205,14 @@ def _times(frame_time: str, frames: int, place: str) -> tuple[FloatArray, list[s
         period_s = 0.0
     if not 0 < period_s < 10:
         raise InputError(f"{place}: Frame Time is '{frame_time}', not a period in seconds.", "Correct it in the file.")
+    frame: FloatArray = np.arange(frames, dtype=np.float64)
     # Half a unit of the last digit printed: 0.0333 s alone would let an hour run 3.6 s off.
     rounding_s = 0.5001 * 10.0 ** int(Decimal(frame_time).as_tuple().exponent)
     rate_hz = min(_USUAL_RATES_HZ, key=lambda rate: abs(1.0 / rate - period_s))
     if 1.0 / rate_hz == period_s or abs(1.0 / rate_hz - period_s) > rounding_s:
-        return np.arange(frames) * period_s, []
+        return period_s * frame, []
     note = f"Frame Time {frame_time} s is taken as {rate_hz:.6g} frames/s, rounded in the file."
-    return np.arange(frames, dtype=np.float64) / np.float64(rate_hz), [note]
+    return frame / rate_hz, [note]
 
 
 def _local(joints: list[_Joint], values: FloatArray, place: str) -> tuple[FloatArray, FloatArray]:
