@@ -172,9 +172,9 @@ def _carried(p: Posture, segment: str) -> FloatArray | None:
     bone_world = p.point(LIMBS[segment][1]) - p.point(landmark)
     bone = normalised(np.nanmean(rotate(conjugate(rot_joint), bone_world), axis=0))
     if segment.endswith("foot"):
-        fixed = _orthonormal(z=bone, near_y=rotate(rot_joint_from_body, _Y))
+        fixed = _orthonormal("z", bone, "y", rotate(rot_joint_from_body, _Y))
     else:
-        fixed = _orthonormal(y=-bone, near_z=rotate(rot_joint_from_body, _Z))
+        fixed = _orthonormal("y", -bone, "z", rotate(rot_joint_from_body, _Z))
     rot = multiply(rot_joint, fixed)
     return _pronated(p, segment, rot) if segment.endswith("forearm") else rot
 
@@ -197,17 +197,17 @@ def _seen(p: Posture, segment: str) -> FloatArray:
     """rot_world_from_segment (T, 4) from joint positions alone, by the convention of the module's head."""
     if segment == "pelvis":
         spine = next((p.point(name) - p.mid_hip() for name in ("chest", "neck") if p.has(name)), _Z)
-        return _orthonormal(x=normalised(p.point("left_hip") - p.point("right_hip")), near_y=spine)
+        return _orthonormal("x", normalised(p.point("left_hip") - p.point("right_hip")), "y", spine)
     if segment == "chest":
         spine = p.point("neck") - (p.point("chest") if p.has("chest") else p.mid_hip())
-        return _orthonormal(y=normalised(spine), near_x=p.point("left_shoulder") - p.point("right_shoulder"))
+        return _orthonormal("y", normalised(spine), "x", p.point("left_shoulder") - p.point("right_shoulder"))
     if segment == "head":
         return _swung(_seen(p, "chest"), _Y, p.point("head") - p.point("neck"))
     near, far = LIMBS[segment]
     bone_world = p.point(far) - p.point(near)
     side, name = segment.split("_", 1)
     if name == "foot":
-        return _orthonormal(z=normalised(bone_world), near_y=rotate(_seen(p, f"{side}_shank"), _Y))
+        return _orthonormal("z", normalised(bone_world), "y", rotate(_seen(p, f"{side}_shank"), _Y))
     if name == "upper_arm":
         raised = _RAISED * (1.0 if side == "left" else -1.0, 1.0, 1.0)
         chest = _seen(p, "chest")
@@ -222,25 +222,10 @@ def _swung(rot_world_from_parent: FloatArray, axis: FloatArray, direction_world:
     return multiply(arc, rot_world_from_parent)
 
 
-def _orthonormal(
-    *,
-    x: FloatArray | None = None,
-    y: FloatArray | None = None,
-    z: FloatArray | None = None,
-    near_x: FloatArray | None = None,
-    near_y: FloatArray | None = None,
-    near_z: FloatArray | None = None,
-) -> FloatArray:
-    """Frames (..., 4) with one axis given as unit vectors and a second one as near to a direction as can be."""
-    if x is not None and near_y is not None:
-        z = normalised(np.cross(x, near_y))
-        return from_axes(x, np.cross(z, x), z)
-    if y is not None and near_x is not None:
-        z = normalised(np.cross(near_x, y))
-        return from_axes(np.cross(y, z), y, z)
-    if y is not None and near_z is not None:
-        x = normalised(np.cross(y, near_z))
-        return from_axes(x, y, np.cross(x, y))
-    assert z is not None and near_y is not None
-    x = normalised(np.cross(near_y, z))
-    return from_axes(x, np.cross(z, x), z)
+def _orthonormal(exact: str, along: FloatArray, near: str, towards: FloatArray) -> FloatArray:
+    """Frames (..., 4) whose axis `exact` is the unit vector `along` (..., 3), `near` as near `towards` as can be."""
+    a, b = "xyz".index(exact), "xyz".index(near)
+    sign = 1.0 if b == (a + 1) % 3 else -1.0
+    third = normalised(sign * np.cross(along, towards))
+    axes = {a: along, b: sign * np.cross(third, along), 3 - a - b: third}
+    return from_axes(axes[0], axes[1], axes[2])
