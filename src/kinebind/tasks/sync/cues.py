@@ -1,7 +1,7 @@
 """Which signal of a sensor is compared with which of a limb, and how much each comparison counts.
 
-The counts are independent samples per second of overlap. They were fitted on simulated recordings of the training
-sources by maximum likelihood of the true lag (`kinebind bench sync --fit`, docs/sync.md) and live in `weights.json`.
+The weights were fitted on simulated recordings of the training
+sources by maximum likelihood of the true lag (see `calibration`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import numpy as np
 
 from kinebind.clock import FloatArray
 from kinebind.imu import Imu
+from kinebind.tasks.sync.calibration import cue_weights
 from kinebind.tasks.sync.evidence import Cue
 from kinebind.tasks.sync.limb_signals import RATE_HZ, Track, limb_signals
 from kinebind.tasks.sync.sensor_signals import sensor_signals
-from kinebind.tasks.sync.weights import WEIGHTS
 
 NORM_CUES = ("turn", "load", "shake", "heave")
 """Cues with one coefficient each, cheap enough for a search over hours."""
@@ -41,9 +41,14 @@ class Pairing:
         xs = sorted({i for c in cues for i in c.x})
         ys = sorted({c.y for c in cues})
         renumbered = tuple(
-            Cue(c.name, tuple(xs.index(i) for i in c.x), ys.index(c.y), c.positive, c.samples_per_s) for c in cues
+            Cue(c.name, tuple(xs.index(i) for i in c.x), ys.index(c.y), c.positive, c.weight) for c in cues
         )
         return Pairing(self.x[:, xs], self.y[:, ys], self.x_first, self.y_first, renumbered)
+
+    def every(self, step: int) -> Pairing:
+        """The same on a grid `step` times as coarse; the signals are low-passed well below its Nyquist frequency."""
+        x, y = self.x[-self.x_first % step :: step], self.y[-self.y_first % step :: step]
+        return Pairing(x, y, -(-self.x_first // step), -(-self.y_first // step), self.cues)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +92,7 @@ def pair_with_limb(sensor: Felt, person: Track, site: str) -> Pairing:
     if not seen:
         seen = {"turn": np.full((person.time_s.size, 1), np.nan)}
     y, y_at = _columns(seen)
-    weights = WEIGHTS["rate" if sensor.has_rate else "acc"]
+    weights = cue_weights("rate" if sensor.has_rate else "acc")
     cues = [Cue(n, at[n], y_at[n][0], True, weights[n]) for n in NORM_CUES if n in at and n in y_at]
     if "side" in at and "side" in y_at:
         cues.append(Cue("side", at["side"], y_at["side"][0], False, weights["side"]))
@@ -103,7 +108,7 @@ def pair_with_sensor(sensor: Felt, reference: Felt) -> Pairing:
     """A sensor against another one: norms and the vertical, which do not depend on either's mounting."""
     x, at = _columns(sensor.signals)
     y, y_at = _columns(reference.signals)
-    weights = WEIGHTS["pair"]
+    weights = cue_weights("pair")
     same_kind = sensor.has_rate == reference.has_rate
     names = [n for n in NORM_CUES if n in at and n in y_at and (same_kind or n in ("load", "heave"))]
     cues = tuple(Cue(n, at[n], y_at[n][0], True, weights[n]) for n in names)

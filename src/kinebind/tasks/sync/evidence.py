@@ -18,6 +18,8 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from kinebind.clock import FloatArray
 
+SAMPLES_PER_S = 4.0
+"""Independent samples that a second of signals low-passed at a few hertz is taken to hold."""
 MIN_OVERLAP_S = 0.5
 """Lags with less common data than this have no evidence."""
 
@@ -27,14 +29,14 @@ class Cue:
     """One comparison: columns `x` of the sensor's matrix explain column `y` of the limb's.
 
     positive: only a positive coefficient makes sense (norm against norm, up against up), for a single column.
-    samples_per_s: independent samples a second of overlap counts for, the cue's calibrated weight.
+    weight: calibrated factor on the cue's evidence, below one because cues and neighbouring samples repeat each other.
     """
 
     name: str
     x: tuple[int, ...]
     y: int
     positive: bool
-    samples_per_s: float
+    weight: float
 
 
 def lagged_evidence(
@@ -47,16 +49,17 @@ def lagged_evidence(
     """
     count, sums = _masked_sums(x, y, cues, first, last)
     n = np.maximum(count, 1.0)
+    samples = np.maximum(count / rate_hz * SAMPLES_PER_S, 1e-9)
     out = np.zeros((count.size, len(cues)))
     for c, cue in enumerate(cues):
         xx, xy, yy = sums[c]
-        samples = np.maximum(count / rate_hz * cue.samples_per_s, 1e-9)
+
         if len(cue.x) == 1:
             out[:, c] = _one_coefficient(xx[:, 0, 0] / n, xy[:, 0] / n, yy / n, samples, cue.positive)
         else:
             out[:, c] = _many_coefficients(xx / n[:, None, None], xy / n[:, None], yy / n, samples)
     out[count / rate_hz < MIN_OVERLAP_S] = 0.0
-    return out, count / rate_hz
+    return out * [cue.weight for cue in cues], count / rate_hz
 
 
 def _one_coefficient(xx: FloatArray, xy: FloatArray, yy: FloatArray, n: FloatArray, positive: bool) -> FloatArray:

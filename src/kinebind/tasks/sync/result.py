@@ -75,6 +75,7 @@ class Residuals:
 class ClockAnswer:
     """The answer for one clock.
 
+    person: whom the sensors were taken to be worn by (the reference sensor's name where there is no video).
     confidence: stated probability that the timing error is ≤ 50 ms; an answer counts as given from 0.5 on.
     pieces: at least one where there is a best guess, also in a refusal; empty where nothing could be computed.
     uncertainty_s: standard deviation of the offset given that the peak is the right one, seconds.
@@ -83,6 +84,7 @@ class ClockAnswer:
     """
 
     clock_id: str
+    person: str
     sensors: tuple[SensorFinding, ...]
     pieces: tuple[Piece, ...]
     confidence: float
@@ -153,6 +155,7 @@ class SyncResult:
             clock = a.clock
             answers.append({
                 "clock_id": a.clock_id,
+                "person": a.person,
                 "status": "answered" if a.answered else "refused",
                 "confidence": a.confidence,
                 "offset_s": clock.offset_s if clock else None,

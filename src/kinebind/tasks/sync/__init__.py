@@ -1,0 +1,16 @@
+"""Synchronisation of clocks: which IMU time is which video time."""
+
+from kinebind.tasks.sync.result import (
+    ClockAnswer,
+    Curve,
+    Piece,
+    Reason,
+    Residuals,
+    SensorFinding,
+    SyncResult,
+)
+from kinebind.tasks.sync.sync import Hint, sync
+
+__all__ = [
+    "ClockAnswer", "Curve", "Hint", "Piece", "Reason", "Residuals", "SensorFinding", "SyncResult", "sync",
+]  # fmt: skip
