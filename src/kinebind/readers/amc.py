@@ -252,8 +252,8 @@ def _parse_amc(text: str, asf: _Asf, place: str) -> tuple[FloatArray, dict[str, 
 
 
 def _is_amc(head: Head) -> bool:
-    body = [line.split() for line in head.lines[:200] if line.strip() and line.lstrip()[0] not in "#:"]
-    return len(body) > 1 and len(body[0]) == 1 and body[0][0].isdigit() and body[1][0].lower() == "root"
+    words = {word.lower() for word in head.text[:2000].split()}
+    return bool(words & {":fully-specified", ":degrees", ":radians"}) and ":bonedata" not in words
 
 
 FORMATS = (Format("amc", "motion", "Acclaim AMC motion with the ASF skeleton beside it (CMU)", _is_amc, read_amc),)

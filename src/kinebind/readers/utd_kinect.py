@@ -50,7 +50,7 @@ def read_utd_skeleton(path: str | Path, *, inertial_samples: int | None = None, 
     frames = skeleton.shape[2]
     if rate_hz is None:
         samples = _inertial_samples(path) if inertial_samples is None else inertial_samples
-        rate_hz = frames * INERTIAL_RATE_HZ / samples
+        rate_hz = frames * INERTIAL_RATE_HZ / samples if samples else 0.0
         note = f"Frames are spread evenly over the {samples} samples (50 Hz) of the clip's inertial sensor."
     else:
         note = f"The file has no times: {rate_hz:g} frames/s as given."
