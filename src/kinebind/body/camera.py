@@ -6,7 +6,7 @@ corner. No lens distortion: pose estimators are judged, and trained, on images w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +19,8 @@ IMAGE_SIZES_PX: tuple[tuple[int, int], ...] = ((1920, 1080), (1280, 720), (640, 
 """Image sizes that random cameras draw from: two of landscape video, a webcam's, a phone held upright."""
 
 _NEAR_M = 0.2  # points closer to the image plane than this are not seen
+_MARGIN = 0.04  # of the image, kept free on each side by random cameras
+_DRAWS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,39 +105,35 @@ def random_camera(
     points_world (..., 3): what has to be seen, for instance all keypoints of a clip; NaN is left out.
     elevation_deg: of the camera above the middle of the points. distance_m: from that middle. A draw that does
     not see every point with a margin of 4 % of the image is drawn again, fifty times at most; then, for a body
-    that walks far, the camera of the last draw is moved back until it does.
+    that walks far, the last draw is moved back until it just does.
     Raises InputError where no point is known.
     """
     points = np.asarray(points_world, dtype=np.float64).reshape(-1, 3)
     points = points[np.isfinite(points).all(axis=1)]
     if points.size == 0:
         raise InputError("No point is known, so no camera can see the body.", "Give a clip with keypoints.")
-    # Extreme points of the cloud along many directions: the view of these decides the view of all.
-    directions = normalised(rng.normal(size=(64, 3)))
-    hull = points[np.unique(np.argmax(points @ directions.T, axis=0))]
+    # The points that stand out in many directions decide whether all are seen.
+    out = np.unique(np.argmax(normalised(rng.normal(size=(64, 3))) @ points.T, axis=1))
     middle = 0.5 * (points.min(axis=0) + points.max(axis=0))
-    for _ in range(50):
-        azimuth, elevation = rng.uniform(0.0, 2.0 * np.pi), np.deg2rad(rng.uniform(*elevation_deg))
-        away = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])
-        distance = rng.uniform(*distance_m)
-        camera = look_at(
-            middle + distance * away,
-            middle,
-            field_of_view_deg=rng.uniform(*field_of_view_deg),
-            image_size_px=IMAGE_SIZES_PX[rng.integers(len(IMAGE_SIZES_PX))],
-            mirrored=mirrored,
-        )
-        if _sees(camera, hull):
-            break
-    while not _sees(camera, hull):
-        distance *= 1.1
-        camera = replace(camera, position_world=middle + distance * away)
-    return camera
+    body = points[out] - middle  # (P, 3)
 
-
-def _sees(camera: Camera, points_world: FloatArray) -> bool:
-    """Whether every point lies inside the image by a margin."""
-    pixels = project(points_world, camera)
-    margin = 0.04 * np.array(camera.image_size_px)
-    with np.errstate(invalid="ignore"):
-        return bool(((pixels > margin) & (pixels < camera.image_size_px - margin)).all())
+    azimuth, elevation = rng.uniform(0.0, 2.0 * np.pi, _DRAWS), np.deg2rad(rng.uniform(*elevation_deg, _DRAWS))
+    distance, view_deg = rng.uniform(*distance_m, _DRAWS), rng.uniform(*field_of_view_deg, _DRAWS)
+    size = np.array(IMAGE_SIZES_PX)[rng.integers(len(IMAGE_SIZES_PX), size=_DRAWS)]  # (D, 2)
+    level = np.stack([np.cos(azimuth), np.sin(azimuth), np.zeros(_DRAWS)], axis=1)
+    away = level * np.cos(elevation)[:, None] + np.array([0.0, 0.0, 1.0]) * np.sin(elevation)[:, None]  # (D, 3)
+    right = np.stack([-level[:, 1], level[:, 0], level[:, 2]], axis=1)
+    across, upwards, nearer = (body @ axis.T for axis in (right, np.cross(away, right), away))  # (P, D) each
+    # Half the image over the focal length, less the margin: the tangent within which a point must lie.
+    tangent = (1.0 - 2.0 * _MARGIN) * np.tan(0.5 * np.deg2rad(view_deg))[:, None] * size / size.max(axis=1)[:, None]
+    reach = np.maximum(np.abs(across) / tangent[:, 0], np.abs(upwards) / tangent[:, 1])
+    needed = np.max(np.maximum(reach, _NEAR_M) + nearer, axis=0)  # (D,)
+    good = np.flatnonzero(distance >= needed)
+    d = int(good[0]) if good.size else _DRAWS - 1
+    return look_at(
+        middle + max(distance[d], needed[d]) * away[d],
+        middle,
+        field_of_view_deg=float(view_deg[d]),
+        image_size_px=(int(size[d, 0]), int(size[d, 1])),
+        mirrored=mirrored,
+    )

@@ -19,30 +19,29 @@ def forward(motion: Motion, joints: tuple[int, ...] | None = None) -> tuple[Floa
 
     Raises InputError where a chain lacks a joint's offset and the motion has no positions either.
     """
-    shape = (motion.time_s.size, len(motion.skeleton.joints))
-    rot_world = np.full((*shape, 4), np.nan)
-    rot_local, root = motion.rot_parent_from_joint, motion.root_position_world
-    needed = _with_ancestors(motion, joints)
+    frames, count = motion.time_s.size, len(motion.skeleton.joints)
+    rot_local, root, given = motion.rot_parent_from_joint, motion.root_position_world, motion.position_world
     if rot_local is None or root is None:
-        assert motion.position_world is not None  # the type guarantees one of the two
-        return np.array(motion.position_world), rot_world
-    given = motion.position_world
-    position = np.full((*shape, 3), np.nan) if given is None else np.array(given)
-    for j in needed:
-        parent = motion.skeleton.parents[j]
-        rot_world[:, j] = rot_local[:, j] if parent < 0 else multiply(rot_world[:, parent], rot_local[:, j])
+        assert given is not None  # the type guarantees one of the two
+        return np.array(given), np.full((frames, count, 4), np.nan)
+    # One block of memory a joint and component: three times as fast as the order of the result.
+    local = np.moveaxis(np.ascontiguousarray(np.moveaxis(rot_local, 0, -1)), -1, 0)
+    rot_world = np.moveaxis(np.full((count, 4, frames), np.nan), -1, 0)
+    position = np.moveaxis(np.full((count, 3, frames), np.nan), -1, 0)
+    for j in _with_ancestors(motion, joints):
+        parent, offset = motion.skeleton.parents[j], motion.skeleton.offsets_m[j]
+        rot_world[:, j] = local[:, j] if parent < 0 else multiply(rot_world[:, parent], local[:, j])
         if given is not None:
-            continue
-        if parent < 0:
+            position[:, j] = given[:, j]
+        elif parent < 0:
             position[:, j] = root
-            continue
-        offset = motion.skeleton.offsets_m[j]
-        if np.isnan(offset).any():
+        elif np.isnan(offset).any():
             raise InputError(
-                f"Joint '{motion.skeleton.joints[j]}' of {motion.name} has no offset and no positions.",
+                f"Joint '{motion.skeleton.joints[j]}' of '{motion.name}' has no offset and no positions.",
                 "Read the motion together with its skeleton (the ASF of an AMC).",
             )
-        position[:, j] = position[:, parent] + rotate(rot_world[:, parent], offset)
+        else:
+            position[:, j] = position[:, parent] + rotate(rot_world[:, parent], offset)
     return position, rot_world
 
 

@@ -12,18 +12,20 @@ from scipy.spatial.transform import Rotation
 from kinebind.clock import FloatArray
 
 
+def _joined(*components: FloatArray) -> FloatArray:
+    """Components (...) as one array (..., n) that keeps each component's values together in memory."""
+    return np.moveaxis(np.stack(np.broadcast_arrays(*components)), 0, -1)
+
+
 def multiply(a: FloatArray, b: FloatArray) -> FloatArray:
     """Product of quaternions (..., 4): first turn by `b`, then by `a`."""
     ax, ay, az, aw = np.moveaxis(a, -1, 0)
     bx, by, bz, bw = np.moveaxis(b, -1, 0)
-    return np.stack(
-        [
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-            aw * bw - ax * bx - ay * by - az * bz,
-        ],
-        axis=-1,
+    return _joined(
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+        aw * bw - ax * bx - ay * by - az * bz,
     )
 
 
@@ -33,10 +35,15 @@ def conjugate(q: FloatArray) -> FloatArray:
 
 
 def rotate(q: FloatArray, v: FloatArray) -> FloatArray:
-    """Vectors (..., 3) turned by quaternions (..., 4): v + 2w(u × v) + 2u × (u × v) with q = (u, w)."""
-    u, w = q[..., :3], q[..., 3:]
-    t = 2.0 * np.cross(u, v)
-    return np.asarray(v + w * t + np.cross(u, t))
+    """Vectors (..., 3) turned by quaternions (..., 4): v + w·t + u × t with t = 2u × v and q = (u, w)."""
+    x, y, z, w = np.moveaxis(q, -1, 0)
+    vx, vy, vz = np.moveaxis(v, -1, 0)
+    tx, ty, tz = 2.0 * (y * vz - z * vy), 2.0 * (z * vx - x * vz), 2.0 * (x * vy - y * vx)
+    return _joined(
+        vx + w * tx + y * tz - z * ty,
+        vy + w * ty + z * tx - x * tz,
+        vz + w * tz + x * ty - y * tx,
+    )
 
 
 def normalised(v: FloatArray) -> FloatArray:
@@ -63,18 +70,6 @@ def shortest_arc(a: FloatArray, b: FloatArray) -> FloatArray:
     """Smallest rotation (..., 4) that turns unit vectors a into unit vectors b (..., 3); NaN where b = −a."""
     w = 1.0 + np.sum(a * b, axis=-1, keepdims=True)
     return normalised(np.concatenate([np.broadcast_to(np.cross(a, b), (*w.shape[:-1], 3)), w], axis=-1))
-
-
-def slerp(a: FloatArray, b: FloatArray, weight: FloatArray) -> FloatArray:
-    """Along the geodesic of SO(3) from a (weight 0) to b (weight 1); a, b (..., 4), weight broadcast to (...)."""
-    delta = multiply(conjugate(a), b)
-    delta = np.where(delta[..., 3:] < 0, -delta, delta)
-    sine = np.linalg.norm(delta[..., :3], axis=-1)
-    half = np.arctan2(sine, delta[..., 3]) * weight
-    # sin(w·h)/sin(h) tends to w for small angles.
-    factor = np.where(sine > 1e-9, np.sin(half) / np.maximum(sine, 1e-9), weight)
-    step = np.concatenate([delta[..., :3] * factor[..., None], np.cos(half)[..., None]], axis=-1)
-    return multiply(a, step)
 
 
 def twist_angle(q: FloatArray, axis: FloatArray) -> FloatArray:

@@ -2,9 +2,8 @@
 
 The names of a handful of rigs are known; a file's origin plays no part. Landmarks are joint centres:
 
-    pelvis, chest, neck, head           joints that carry a part of the trunk
-    head_centre                         the middle of the head, where a depth camera gives no more than that
-    SIDE_shoulder, SIDE_elbow, SIDE_wrist, SIDE_hand
+    pelvis, chest, neck, head           neck is the base of the neck; a head that turns hangs at the skull's base
+    SIDE_shoulder, SIDE_elbow, SIDE_wrist
     SIDE_hip, SIDE_knee, SIDE_ankle, SIDE_toe            SIDE is left or right
 
 The body's axes are x to its left, y up, z forward, of someone who stands upright.
@@ -66,7 +65,7 @@ _VOCABULARIES: dict[str, _Vocabulary] = {
         {
             "pelvis": ("pelvis", "hips"), "chest": ("chest", "spine003", "spine002", "spine001"), "neck": ("neck",),
             "head": ("head", "face"), "shoulder": ("upperarm@",), "elbow": ("forearm@",),
-            "wrist": ("hand@", "end:forearm@"), "hand": ("end:hand@",),
+            "wrist": ("hand@", "end:forearm@"),
             "hip": ("thigh@",), "knee": ("shin@",), "ankle": ("foot@",), "toe": ("toe@", "end:foot@"),
         },
     ),
@@ -75,7 +74,7 @@ _VOCABULARIES: dict[str, _Vocabulary] = {
         ("l", "r"),
         {
             "pelvis": ("root",), "chest": ("thorax",), "neck": ("lowerneck",), "head": ("head",),
-            "shoulder": ("@humerus",), "elbow": ("@radius",), "wrist": ("@wrist",), "hand": ("@hand",),
+            "shoulder": ("@humerus",), "elbow": ("@radius",), "wrist": ("@wrist",),
             "hip": ("@femur",), "knee": ("@tibia",), "ankle": ("@foot",), "toe": ("@toes",),
         },
     ),
@@ -86,7 +85,7 @@ _VOCABULARIES: dict[str, _Vocabulary] = {
             "pelvis": ("pelvis", "hipcentre", "hipcenter", "hips", "root"),
             "chest": ("chest", "thorax", "spine3", "chest4", "chest3", "chest2", "spine"),
             "neck": ("neck", "shouldercentre", "shouldercenter"), "head": ("head",),
-            "shoulder": ("@shoulder",), "elbow": ("@elbow",), "wrist": ("@wrist",), "hand": ("@hand", "end:@wrist"),
+            "shoulder": ("@shoulder",), "elbow": ("@elbow",), "wrist": ("@wrist",),
             "hip": ("@hip",), "knee": ("@knee",), "ankle": ("@ankle",), "toe": ("@toe", "@foot", "end:@ankle"),
         },
     ),
@@ -100,11 +99,6 @@ _VOCABULARIES: dict[str, _Vocabulary] = {
             "hip": ("@upleg", "@thigh"), "knee": ("@leg", "@lowleg"), "ankle": ("@foot",),
             "toe": ("@toebase", "@toe", "end:@foot"),
         },
-    ),
-    # Joint centres of a gait laboratory's marker model.
-    "gait model": _Vocabulary(
-        ("l", "r"),
-        {"pelvis": ("pelv",), "hip": ("@fep",), "knee": ("@feo",), "ankle": ("@tio",), "toe": ("@toe",)},
     ),
 }  # fmt: skip
 _UNSIDED = ("pelvis", "chest", "neck", "head")
