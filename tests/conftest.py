@@ -1,4 +1,4 @@
-"""Fixtures: where the real data sets lie."""
+"""Fixtures: where the real data sets lie; and how hypothesis draws its examples."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure, and what passed once passes again: a search for new examples is asked for by
+# HYPOTHESIS_PROFILE=search.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture

@@ -33,7 +33,8 @@ def frozen_quaternions(values: npt.ArrayLike, shape: tuple[int, ...], name: str)
         raise InputError(
             f"{name} holds quaternions whose norm is not 1.", "Check that the four columns are a quaternion."
         )
-    q /= norm
+    # Unit ones are left alone, so that a copy of a copy is the same to the last bit.
+    np.divide(q, norm, out=q, where=~(np.abs(norm - 1.0) <= 1e-12))
     q.flags.writeable = False
     return q
 
