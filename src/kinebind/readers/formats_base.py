@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,16 +43,19 @@ class Head:
     @cached_property
     def lines(self) -> tuple[str, ...]:
         """The lines of `text` without line ends; a last line that the head cuts through is left out."""
-        whole = len(self.data) == self.size_bytes
-        lines = self.text.splitlines()
-        return tuple(lines if whole or len(lines) < 2 else lines[:-1])
+        lines = re.split(r"\r\n|\n|\r", self.text.rstrip("\0"))
+        cut_through = len(self.data) < self.size_bytes and len(lines) > 1
+        return tuple(lines[:-1] if cut_through or not lines[-1] else lines)
 
     @cached_property
     def is_binary(self) -> bool:
-        """Whether the start cannot be text: zero bytes outside UTF-16, or many bytes that decode to nothing."""
-        if self.encoding == "utf-16":
-            return False
-        return b"\0" in self.data or self.text.count("\ufffd") > max(8, len(self.data) // 50)
+        """Whether the start cannot be text: zero bytes before its end, or many bytes that decode to nothing.
+
+        Zero bytes at the end are what a recorder leaves that lost its power.
+        """
+        if self.encoding != "utf-16" and b"\0" in self.data.rstrip(b"\0"):
+            return True
+        return not self.text.strip("\0") or self.text.count("\ufffd") > max(8, len(self.data) // 50)
 
     @cached_property
     def mat_variables(self) -> dict[str, tuple[int, ...]]:
