@@ -89,22 +89,30 @@ class Imu(Stream):
 
         NaN where no half second is complete.
         """
-        norm = np.linalg.norm(self.acc_sensor, axis=1)
-        valid = np.isfinite(norm)
-        # Windows are numbered as they occur: a stream with one wrong time far away must not fill the memory.
-        half_second = np.floor((self.time_s[valid] - self.time_s[0]) / 0.5)
-        window = np.unique(half_second, return_inverse=True)[1]
-        count = np.bincount(window)
-        if count.size == 0:
-            return float("nan")
-        full = count >= max(2, 0.5 * np.median(count))
-        if not full.any():
-            return float("nan")
-        mean = np.bincount(window, norm[valid]) / count
-        # Spread of the vector, not of its norm: a sensor that turns slowly is not at rest.
-        centre = np.stack([np.bincount(window, a) for a in self.acc_sensor[valid].T], axis=1) / count[:, None]
-        away = ((self.acc_sensor[valid] - centre[window]) ** 2).sum(axis=1)
-        spread = np.bincount(window, away) / count
-        order = np.argsort(spread[full])
-        calm = order[: max(1, order.size // 10)]
-        return float(np.mean(mean[full][calm]))
+        return calmest_tenth(self.time_s, self.acc_sensor)[0]
+
+
+def calmest_tenth(time_s: FloatArray, acc_sensor: FloatArray) -> tuple[float, float]:
+    """Norm of the acceleration (T, 3) and its RMS spread, both over the calmest tenth of half-second windows.
+
+    In the acceleration's own unit; NaN where no half second is complete.
+    """
+    norm = np.linalg.norm(acc_sensor, axis=1)
+    window = np.floor((time_s - time_s[0]) / 0.5).astype(np.int64)
+    window = np.unique(window, return_inverse=True)[1]  # a long pause must not cost memory
+    valid = np.isfinite(norm)
+    count = np.bincount(window[valid])
+    if count.size == 0:
+        return float("nan"), float("nan")
+    mean = np.bincount(window[valid], norm[valid]) / np.maximum(count, 1)
+    # Spread of the vector, not of its norm: a sensor that turns slowly is not at rest.
+    spread = np.zeros_like(mean)
+    for axis in range(3):
+        a = acc_sensor[valid, axis]
+        a = a - a.mean()
+        m1 = np.bincount(window[valid], a) / np.maximum(count, 1)
+        spread += np.maximum(np.bincount(window[valid], a * a) / np.maximum(count, 1) - m1 * m1, 0)
+    full = count >= max(2, 0.5 * np.median(count[count > 0]))
+    order = np.argsort(spread[full])
+    calm = order[: max(1, order.size // 10)]
+    return float(np.mean(mean[full][calm])), float(np.sqrt(np.mean(spread[full][calm])))
