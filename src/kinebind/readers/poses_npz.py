@@ -48,7 +48,7 @@ def read_npz(
         )
     frames, people = points.shape[:2]
     scores = arrays.get("scores", np.ones((frames, people, 17)))
-    if scores.size != frames * people * 17 or scores.shape[0] != frames:
+    if scores.shape not in (points.shape[:3], arrays["keypoints_px"].shape[:-1]):
         raise InputError(
             f"{place}: scores has shape {scores.shape}.", "It must be keypoints_px's without the last axis."
         )
@@ -63,8 +63,8 @@ def read_npz(
 
     size = image_size
     if size is None and "image_size" in arrays:
-        width_height = arrays["image_size"].ravel()
-        size = (int(width_height[0]), int(width_height[1])) if width_height.size == 2 else (0, 0)
+        sides = np.nan_to_num(arrays["image_size"].ravel())
+        size = (int(sides[0]), int(sides[1])) if sides.size == 2 else (0, 0)
     if rate_hz is None and time_s is None:
         time_s = arrays.get("time_s")
         rate_hz = float(arrays["rate_hz"].ravel()[0]) if arrays.get("rate_hz", np.zeros(0)).size == 1 else None
@@ -76,7 +76,7 @@ def _arrays(path: str | Path) -> dict[str, npt.NDArray[Any]]:
     """The known arrays of the file: numbers as float64, names as text."""
     head = read_head(path)
     try:
-        with np.load(head.path, allow_pickle=False) as file:
+        with head.path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             found = list(file.files)
             known = {key: file[key] for key in _KEYS if key in found}
         arrays = {key: a if key == "persons" else a.astype(np.float64) for key, a in known.items()}

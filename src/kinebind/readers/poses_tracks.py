@@ -87,9 +87,9 @@ def tracks(seen: Detections, options: PoseOptions, place: str, notes: Sequence[s
     frame = np.array(seen.frame, dtype=np.int64)
     points = np.stack(seen.keypoints)
     points[~(points[..., 2] > 0) | ~np.isfinite(points).all(axis=-1) | (points[..., :2] == 0).all(axis=-1)] = np.nan
-    visible = np.isfinite(points[..., 0]).any(axis=1)
+    visible = np.any(np.isfinite(points[..., 0]), axis=1)
     frame, points = frame[visible], points[visible]
-    given = [track for track, keep in zip(seen.track, visible.tolist(), strict=True) if keep]
+    given = [track for track, keep in zip(seen.track, visible, strict=True) if keep]
 
     size = image_size_px(options.image_size)
     if visible.any() and float(np.nanmax(np.abs(points[..., :2]))) <= NORMALISED_LIMIT and size is not None:
