@@ -97,22 +97,18 @@ def calmest_tenth(time_s: FloatArray, acc_sensor: FloatArray) -> tuple[float, fl
 
     In the acceleration's own unit; NaN where no half second is complete.
     """
-    norm = np.linalg.norm(acc_sensor, axis=1)
-    window = np.floor((time_s - time_s[0]) / 0.5).astype(np.int64)
-    window = np.unique(window, return_inverse=True)[1]  # a long pause must not cost memory
-    valid = np.isfinite(norm)
-    count = np.bincount(window[valid])
-    if count.size == 0:
+    valid = np.isfinite(acc_sensor).all(axis=1)
+    acc = acc_sensor[valid]
+    half_second = np.floor((time_s[valid] - time_s[0]) / 0.5)
+    window = np.unique(half_second, return_inverse=True)[1]  # a long pause must not cost memory
+    count = np.bincount(window)
+    full = count >= max(2, 0.5 * np.median(count)) if count.size else np.zeros(0, dtype=bool)
+    if not full.any():
         return float("nan"), float("nan")
-    mean = np.bincount(window[valid], norm[valid]) / np.maximum(count, 1)
+    mean = np.bincount(window, np.linalg.norm(acc, axis=1)) / count
     # Spread of the vector, not of its norm: a sensor that turns slowly is not at rest.
-    spread = np.zeros_like(mean)
-    for axis in range(3):
-        a = acc_sensor[valid, axis]
-        a = a - a.mean()
-        m1 = np.bincount(window[valid], a) / np.maximum(count, 1)
-        spread += np.maximum(np.bincount(window[valid], a * a) / np.maximum(count, 1) - m1 * m1, 0)
-    full = count >= max(2, 0.5 * np.median(count[count > 0]))
+    centre = np.stack([np.bincount(window, a) for a in acc.T], axis=1) / count[:, None]
+    spread = np.bincount(window, ((acc - centre[window]) ** 2).sum(axis=1)) / count
     order = np.argsort(spread[full])
     calm = order[: max(1, order.size // 10)]
     return float(np.mean(mean[full][calm])), float(np.sqrt(np.mean(spread[full][calm])))
