@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -48,6 +48,18 @@ def low_pass(values: FloatArray, rate_hz: float, cutoff_hz: float, *, order: int
     sos = butter(order, min(widened, 0.49 * rate_hz), fs=rate_hz, output="sos")
     pad = min(values.shape[0] - 1, int(3 * rate_hz / cutoff_hz))
     return np.asarray(sosfiltfilt(sos, values, axis=0, padlen=pad))
+
+
+def over_runs(values: FloatArray, function: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """`function` applied along axis 0 to each unbroken run of rows (U, ...) without NaN; NaN rows stay."""
+    valid = np.isfinite(values).reshape(values.shape[0], -1).all(axis=1)
+    if valid.all():
+        return function(values)
+    out = np.full_like(values, np.nan)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], valid, [False]]).astype(np.int8)))
+    for first, stop in edges.reshape(-1, 2):
+        out[first:stop] = function(values[first:stop])
+    return out
 
 
 def resample_vectors(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from kinebind.body.quaternions import multiply
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
+from kinebind.resample import over_runs
 
 
 @dataclass(frozen=True)
@@ -113,15 +113,3 @@ def soft_tissue_response(
 
         out[:, s] = over_runs(both[:, s], respond)
     return out[..., :3], out[..., 3:]
-
-
-def over_runs(values: FloatArray, function: Callable[[FloatArray], FloatArray]) -> FloatArray:
-    """`function` applied along axis 0 to each unbroken run of rows (U, ...) without NaN; NaN rows stay."""
-    valid = np.isfinite(values).reshape(values.shape[0], -1).all(axis=1)
-    if valid.all():
-        return function(values)
-    out = np.full_like(values, np.nan)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], valid, [False]]).astype(np.int8)))
-    for first, stop in edges.reshape(-1, 2):
-        out[first:stop] = function(values[first:stop])
-    return out

@@ -16,7 +16,6 @@ from kinebind.body.imu_mounting import (
     SoftTissue,
     draw_turns,
     draw_walk,
-    over_runs,
     soft_tissue_response,
 )  # fmt: skip
 from kinebind.body.imu_sensor import SensorErrors, sensed
@@ -28,7 +27,7 @@ from kinebind.errors import InputError
 from kinebind.imu import GRAVITY_M_S2, Imu
 from kinebind.motion import Motion
 from kinebind.parts import SITES
-from kinebind.resample import low_pass
+from kinebind.resample import low_pass, over_runs
 
 _SAME_CLOCK = ClockMap(0.0)
 _INTERNAL_HZ = 100.0  # slower sensors are computed at a multiple of their rate, at least this, and thinned

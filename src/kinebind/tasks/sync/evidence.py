@@ -6,6 +6,9 @@ to do with x' is −½ log|I + n A| − ½ n log(1 − R²), where A is the norm
 variance explained by the ridge solution, and n the number of independent samples in the overlap (Bishop 2006, §3.5).
 It sums over cues and limbs, needs no threshold on the overlap, and charges a cue for its free coefficients.
 
+Slow signals agree by chance: of two series with autocorrelations ρx and ρy, only one sample in Σ ρx(τ) ρy(τ) is
+independent as far as their correlation goes (Bartlett 1946), which is the overlap of their power spectra.
+
 All lags come at once from masked cross-correlations by FFT: sums over the overlap of 1, x, y, xxᵀ, yy, xy.
 """
 
@@ -14,12 +17,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
 
 from kinebind.clock import FloatArray
 
-SAMPLES_PER_S = 4.0
-"""Independent samples that a second of signals low-passed at a few hertz is taken to hold."""
 MIN_OVERLAP_S = 0.5
 """Lags with less common data than this have no evidence."""
 
@@ -49,10 +51,10 @@ def lagged_evidence(
     """
     count, sums = _masked_sums(x, y, cues, first, last)
     n = np.maximum(count, 1.0)
-    samples = np.maximum(count / rate_hz * SAMPLES_PER_S, 1e-9)
     out = np.zeros((count.size, len(cues)))
     for c, cue in enumerate(cues):
-        xx, xy, yy = sums[c]
+        xx, xy, yy, independent = sums[c]
+        samples = np.maximum(count * independent, 1e-9)
 
         if len(cue.x) == 1:
             out[:, c] = _one_coefficient(xx[:, 0, 0] / n, xy[:, 0] / n, yy / n, samples, cue.positive)
@@ -86,9 +88,11 @@ def _many_coefficients(xx: FloatArray, xy: FloatArray, yy: FloatArray, n: FloatA
 
 def _masked_sums(
     x: FloatArray, y: FloatArray, cues: tuple[Cue, ...], first: int, last: int
-) -> tuple[FloatArray, list[tuple[FloatArray, FloatArray, FloatArray]]]:
-    """Overlap count (L,) and, per cue, the centred sums xx (L, p, p), xy (L, p), yy (L,) over the overlap."""
-    has_x, has_y = np.isfinite(x).all(axis=1), np.isfinite(y).all(axis=1)
+) -> tuple[FloatArray, list[tuple[FloatArray, FloatArray, FloatArray, float]]]:
+    """Overlap count (L,) and, per cue, the centred sums xx (L, p, p), xy (L, p), yy (L,) over the overlap, and the
+    share of samples that are independent.
+    """
+    has_x, has_y = np.asarray(np.isfinite(x).all(axis=1)), np.asarray(np.isfinite(y).all(axis=1))
     # Centring and scaling first keeps the FFT's rounding far below the sums that matter.
     x, y = _standardised(x, has_x), _standardised(y, has_y)
     pairs = sorted({(i, j) for cue in cues for i in cue.x for j in cue.x if i <= j})
@@ -115,17 +119,31 @@ def _masked_sums(
     sum_xy = sums[1 + 2 * q + p + len(pairs) :]
     centred_xx = {(i, j): sum_xx[k] - sum_x[i] * sum_x[j] / n for k, (i, j) in enumerate(pairs)}
     centred_xy = {(i, j): sum_xy[k] - sum_x[i] * sum_y[j] / n for k, (i, j) in enumerate(cross)}
+    power_x, power_y = _power(fx[1 : 1 + p], size), _power(fy[1 : 1 + q], size)
     out = []
     for cue in cues:
         xx = np.stack([np.stack([centred_xx[min(i, j), max(i, j)] for j in cue.x], axis=-1) for i in cue.x], axis=-2)
         xy = np.stack([centred_xy[i, cue.y] for i in cue.x], axis=-1)
         yy = sum_yy[cue.y] - sum_y[cue.y] ** 2 / n
         # Where the overlap holds no variance, the difference of large sums is rounding: take nothing as explained.
-        out.append((xx, xy, np.maximum(yy, 1e-6 * n)))
+        common = float((power_x[list(cue.x)].mean(axis=0) * power_y[cue.y]).sum()) * size
+        out.append((xx, xy, np.maximum(yy, 1e-6 * n), 1.0 / max(common, 1.0)))
     return count, out
 
 
-def _standardised(values: FloatArray, valid: np.ndarray) -> FloatArray:
+def _power(spectra: FloatArray, size: int) -> FloatArray:
+    """Power spectra (n, size // 2 + 1) that sum to one over the two-sided spectrum's `size` bins."""
+    power = np.abs(spectra) ** 2
+    both_sides = np.full(power.shape[1], 2.0)
+    both_sides[0] = 1.0
+    if size % 2 == 0:
+        both_sides[-1] = 1.0
+    # Two one-sided spectra multiply to the two-sided product if each carries the root of the bins' count.
+    total = (power * both_sides).sum(axis=1, keepdims=True)
+    return np.asarray(power * np.sqrt(both_sides) / np.maximum(total, 1e-30))
+
+
+def _standardised(values: FloatArray, valid: npt.NDArray[np.bool_]) -> FloatArray:
     """Columns centred and scaled by their valid rows; invalid rows are zero."""
     if not valid.any():
         return np.zeros_like(values)

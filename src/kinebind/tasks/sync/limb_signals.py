@@ -6,17 +6,16 @@ depend on the camera's distance; the image's vertical stands for the world's.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from scipy.ndimage import median_filter
 
 from kinebind.clock import FloatArray
 from kinebind.imu import GRAVITY_M_S2
 from kinebind.parts import COCO17
 from kinebind.poses import Poses
-from kinebind.resample import resample_vectors
+from kinebind.resample import low_pass, over_runs, resample_vectors
 
 RATE_HZ = 50.0
 """Rate of the common grid: lags are computed in steps of 20 ms and refined between them."""
@@ -85,6 +84,11 @@ def grid(start_s: float, end_s: float, rate_hz: float = RATE_HZ) -> FloatArray:
     return np.arange(first, last + 1) / rate_hz
 
 
+def smoothed(values: FloatArray, rate_hz: float, cutoff_hz: float) -> FloatArray:
+    """Low-pass (T, k) on a uniform grid, each unbroken run by itself; NaN rows stay."""
+    return over_runs(values, lambda run: low_pass(run, rate_hz, cutoff_hz))
+
+
 def pixels_per_m(keypoints_px: FloatArray) -> float:
     """Size of a body in the image: median over usual segments of their 90th percentile length per metre.
 
@@ -110,14 +114,16 @@ def without_outliers(poses: Poses) -> FloatArray:
     if keypoints.shape[0] < 2 * half + 1 or not np.isfinite(body_px):
         return keypoints
 
-    padded = np.pad(keypoints, ((half, half), (0, 0), (0, 0)), mode="edge")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a joint that is never seen has no median: NaN is right
-        middle = np.nanmedian(sliding_window_view(padded, 2 * half + 1, axis=0), axis=-1)
-        distance = np.linalg.norm(keypoints - middle, axis=-1)
-        spread = 1.48 * np.nanmedian(distance, axis=0)
-    far = distance > np.fmax(0.2 * body_px, 5.0 * spread)
-    return np.where(far[..., None], np.nan, keypoints)
+    out = keypoints.copy()
+    for joint in range(keypoints.shape[1]):
+        seen = np.flatnonzero(np.isfinite(keypoints[:, joint, 0]))
+        if seen.size < 2 * half + 1:
+            continue
+        points = keypoints[seen, joint]
+        distance = np.linalg.norm(points - median_filter(points, (2 * half + 1, 1), mode="nearest"), axis=1)
+        far = distance > max(0.2 * body_px, 5.0 * 1.48 * float(np.median(distance)))
+        out[seen[far], joint] = np.nan
+    return out
 
 
 def track(poses: Poses) -> Track:
@@ -130,11 +136,11 @@ def track(poses: Poses) -> Track:
     scale = pixels_per_m(keypoints)
     time_s = grid(poses.time_s[0], poses.time_s[-1])
     gap = max(BRIDGED_S, 2.5 / poses.rate_hz)
-    up = np.array([1.0, -1.0]) / scale
-    slow, fast = (
-        resample_vectors(poses.time_s, keypoints, time_s, cutoff_hz=min(hz, 0.4 * poses.rate_hz), max_gap_s=gap) * up
-        for hz in (SLOW_HZ, FAST_HZ)
-    )
+    metres = resample_vectors(poses.time_s, keypoints, time_s, max_gap_s=gap) * np.array([1.0, -1.0]) / scale
+    slow, fast = np.empty_like(metres), np.empty_like(metres)
+    for joint in range(metres.shape[1]):
+        for out, hz in ((slow, SLOW_HZ), (fast, FAST_HZ)):
+            out[:, joint] = smoothed(metres[:, joint], RATE_HZ, min(hz, 0.4 * poses.rate_hz))
     return Track(time_s, slow, fast, scale)
 
 

@@ -89,6 +89,39 @@ def split_at_jumps(windows: Windows) -> list[tuple[int, int, int, FloatArray]]:
     return [(a, b, int(windows.block[path[a]]), lag_s[a:b]) for a, b in itertools.pairwise(cuts)]
 
 
+def fit_pieces(windows: Windows) -> list[tuple[Line, Windows]]:
+    """The lines that the windows follow, in order of time, each with its windows.
+
+    Jumps that a single line does nearly as well without are undone: windows that see little wander off by chance.
+    """
+
+    def fitted(start: int, stop: int, block: int, path_s: FloatArray) -> tuple[Line, Windows]:
+        part = windows.part(start, stop, block)
+        return fit_line(part, path_s, float(part.centre_s.mean())), part
+
+    stretches = split_at_jumps(windows)
+    lines = [fitted(*stretch) for stretch in stretches]
+    i = 0
+    while i < len(lines) - 1:
+        for end in (i + 2, i + 1):
+            if end >= len(lines):
+                continue
+            strong = max(range(i, end + 1), key=lambda k: lines[k][0].nats)
+            start, stop, block = stretches[i][0], stretches[end][1], stretches[strong][2]
+            # The strongest piece's line, continued, is where the joint line is looked for.
+            path_s = lines[strong][0].at(windows.centre_s[start:stop])
+            joint = fitted(start, stop, block, path_s)
+            apart = sum(lines[k][0].nats for k in range(i, end + 1))
+            if joint[0].nats >= apart - JUMP_NATS * (end - i):
+                lines[i : end + 1] = [joint]
+                stretches[i : end + 1] = [(start, stop, block, path_s)]
+                i = max(i - 2, 0)
+                break
+        else:
+            i += 1
+    return lines
+
+
 def fit_line(windows: Windows, path_s: FloatArray, ref_s: float) -> Line:
     """The line of lags with the most evidence, near a path of lags (W,) through windows of one block.
 

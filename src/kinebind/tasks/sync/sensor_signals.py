@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from kinebind.clock import FloatArray
 from kinebind.imu import GRAVITY_M_S2, Imu
 from kinebind.resample import continuous_quaternions, resample_vectors, valid_runs
-from kinebind.tasks.sync.limb_signals import FAST_HZ, RATE_HZ, SLOW_HZ, grid
+from kinebind.tasks.sync.limb_signals import FAST_HZ, RATE_HZ, SLOW_HZ, grid, smoothed
 
 BRIDGED_S = 0.1
 """Longest stretch of lost samples that is interpolated; longer ones stay missing."""
@@ -42,7 +42,8 @@ def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
     ahead (6): the two horizontal world axes in it.
     Without: turn is |df/dt|/g, heave |f| − g, up the low-passed f/g; shake, side and ahead are left out.
     """
-    rate_hz = float(np.clip(imu.rate_hz, RATE_HZ, 2 * RATE_HZ))
+    step = 2 if imu.rate_hz > 1.5 * RATE_HZ else 1
+    rate_hz = step * RATE_HZ
     time_s = grid(imu.time_s[0], imu.time_s[-1], rate_hz)
     out_s = grid(imu.time_s[0], imu.time_s[-1])
     gap = max(BRIDGED_S, 2.5 / imu.rate_hz)
@@ -54,8 +55,10 @@ def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
     cutoff = min(0.4 * rate_hz, 0.45 * imu.rate_hz)
     felt = resample_vectors(imu.time_s, felt, time_s, cutoff_hz=cutoff, max_gap_s=gap)
 
+    skip = round((out_s[0] - time_s[0]) * rate_hz) if out_s.size else 0
+
     def on_grid(values: FloatArray, cutoff_hz: float) -> FloatArray:
-        return resample_vectors(time_s, values, out_s, cutoff_hz=cutoff_hz, max_gap_s=1.5 / rate_hz)
+        return smoothed(values, rate_hz, cutoff_hz)[skip::step][: out_s.size]
 
     if gyr is None:
         slow, fast = on_grid(felt, SLOW_HZ), on_grid(felt, FAST_HZ)
@@ -85,7 +88,7 @@ def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
 def _gravity_frame(time_s: FloatArray, felt: FloatArray, rate_hz: float) -> FloatArray:
     """Rotation matrices (T, 3, 3), gravity frame from sensor frame, by the 6-axis filter on each unbroken run."""
     rotation = np.full((time_s.size, 3, 3), np.nan)
-    valid = np.isfinite(felt).all(axis=1)
+    valid = np.asarray(np.isfinite(felt).all(axis=1))
     where = np.flatnonzero(valid)
     for a, b in valid_runs(time_s, valid, 1.5 / rate_hz):
         if (b - a) / rate_hz < SHORTEST_RUN_S:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from kinebind.tasks.sync.confidence import confidence, features
 from kinebind.tasks.sync.cues import Felt, felt
 from kinebind.tasks.sync.hypothesis import Hypothesis, beside, summed, window_evidence, worn_by
 from kinebind.tasks.sync.limb_signals import RATE_HZ, Track, track
-from kinebind.tasks.sync.pieces import Line, Windows, fit_line, split_at_jumps
+from kinebind.tasks.sync.pieces import Line, Windows, fit_pieces
 from kinebind.tasks.sync.result import (
     ANSWERED_AT,
     ClockAnswer,
@@ -160,7 +161,7 @@ def _one_clock(
     if hint is not None:
         near = (max(whole[0], hint.offset_s - hint.width_s), min(whole[1], hint.offset_s + hint.width_s))
         if near[0] < near[1]:
-            answer = _answer(clock_id, sensors, _search(sensors, scene, near), near)
+            answer = _answer(clock_id, sensors, _search(sensors, scene, near), scene.sensor is None)
             if answer.answered:
                 return answer
         notes = (
@@ -170,7 +171,7 @@ def _one_clock(
     if whole[0] >= whole[1]:
         reason = Reason("too_little_overlap", "The streams never overlap in the searched range.", "Widen --search.")
         return ClockAnswer(clock_id, "", _unheard(sensors), (), 0.0, reason=reason, notes=notes)
-    answer = _answer(clock_id, sensors, _search(sensors, scene, whole), whole)
+    answer = _answer(clock_id, sensors, _search(sensors, scene, whole), scene.sensor is None)
     if answer.reason is not None and answer.reason.code in ("no_match", "weak", "periodic"):
         stretched = _slow_motion(sensors, scene, answer.features.get("evidence_nats", 0.0))
         if stretched is not None:
@@ -264,15 +265,11 @@ def _windows(hypothesis: Hypothesis, guesses: list[Guess]) -> Windows:
     return Windows(centre_s, lag, nats, np.repeat(np.arange(len(guesses)), band.size))
 
 
-def _answer(clock_id: str, sensors: tuple[Felt, ...], found: _Found, range_s: tuple[float, float]) -> ClockAnswer:
+def _answer(clock_id: str, sensors: tuple[Felt, ...], found: _Found, has_video: bool) -> ClockAnswer:
     """Refine the guesses into pieces with lines, and say how sure they are."""
     hypothesis = found.hypothesis
     windows = _windows(hypothesis, found.guesses)
-    stretches = split_at_jumps(windows)
-    lines: list[tuple[Line, Windows]] = []
-    for a, b, block, path in stretches:
-        part = windows.part(a, b, block)
-        lines.append((fit_line(part, path, float(part.centre_s.mean())), part))
+    lines = fit_pieces(windows)
     main = max(range(len(lines)), key=lambda i: lines[i][0].nats)
     line = lines[main][0]
     nats = sum(own.nats for own, _ in lines)
@@ -286,9 +283,7 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: _Found, range_s: tu
     overlap_s = float(found.anchors.overlap_s.max(axis=1).sum())
     reason = None
     if sure < ANSWERED_AT or overlap_s < refusal.SHORTEST_OVERLAP_S:
-        reason = refusal.why(
-            sensors, hypothesis, overlap_s, nats, [lag for lag, _ in others], line.offset_s, hypothesis.person in ()
-        )
+        reason = refusal.why(sensors, hypothesis, overlap_s, nats, [lag for lag, _ in others], line.offset_s, has_video)
     pieces = _pieces(hypothesis, lines, sensors, sure)
     ref_shift = _to_clock(line, pieces[0].clock.ref_time_s).offset_s - line.offset_s if pieces else 0.0
     thin = max(1, curve.size // 4000)
@@ -336,7 +331,7 @@ def _pieces(
     imu_start = min(float(s.imu.time_s[0]) for s in sensors)
     imu_end = max(float(s.imu.time_s[-1]) for s in sensors)
     edges = [hypothesis.first / rate]
-    for (_, before), (_, after) in zip(lines[:-1], lines[1:], strict=True):
+    for (_, before), (_, after) in itertools.pairwise(lines):
         edges.append((before.centre_s[-1] + after.centre_s[0]) / 2)
     edges.append(hypothesis.stop / rate)
     pieces = []
@@ -380,23 +375,25 @@ def _findings(hypothesis: Hypothesis, sensors: tuple[Felt, ...], line: Line) -> 
 
 def _slow_motion(sensors: tuple[Felt, ...], scene: _Scene, nats: float) -> Reason | None:
     """A reason where stretching the video's clock by a usual factor makes everything fit."""
+    best: tuple[float, float] = (nats + 10.0, 1.0)
     for factor in SLOW_MOTION:
         for name, poses in scene.poses.items():
             person = track(poses.replace(time_s=poses.time_s / factor))
-            hypothesis = worn_by(sensors, person, name)
             shrunk = replace(scene, start_s=float(person.time_s[0]), end_s=float(person.time_s[-1]))
             low = min(_whole_range(s.imu, shrunk)[0] for s in sensors)
             high = max(_whole_range(s.imu, shrunk)[1] for s in sensors)
-            found = _look(hypothesis, (low, high))
+            found = _look(worn_by(sensors, person, name), (low, high))
             guess = found.guesses[0]
-            curve = found.anchors.along(guess.slope, guess.ref_s)
-            others = rivals(found.anchors.lag_s, curve, guess.offset_s)
+            others = rivals(found.anchors.lag_s, found.anchors.along(guess.slope, guess.ref_s), guess.offset_s)
             margin = guess.nats - others[0][1] if others else guess.nats
-            if guess.nats > nats + 10.0 and confidence(features(guess.nats, margin, 0.01)) >= 0.8:
-                speed = f"{factor:g} times slower" if factor > 1 else f"{1 / factor:g} times faster"
-                return Reason(
-                    "slow_motion",
-                    f"The video plays {speed} than the sensors: everything fits once its clock is divided by {factor:g}.",
-                    f"Give the camera's true frame rate (--fps, {factor:g} times the file's).",
-                )
-    return None
+            if guess.nats > best[0] and confidence(features(guess.nats, margin, 0.01)) >= 0.8:
+                best = (guess.nats, factor)
+    factor = best[1]
+    if factor == 1.0:
+        return None
+    speed = f"{factor:g} times slower" if factor > 1 else f"{1 / factor:g} times faster"
+    return Reason(
+        "slow_motion",
+        f"The video plays {speed} than life: with its clock divided by {factor:g}, the sensors fit.",
+        f"Give the camera's true frame rate (--fps, {factor:g} times the file's).",
+    )

@@ -1,0 +1,65 @@
+"""The benchmark hour: 30 fps poses of one person, five IMUs at 100 Hz on one clock, +400 ppm, a jump at minute 37."""
+
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+
+from kinebind.bench.scenes import Bodies, filmed, worn
+from kinebind.clock import ClockMap, FloatArray
+from kinebind.imu import Imu
+from kinebind.recording import Recording
+from kinebind.store import load
+from kinebind.tasks.sync import ClockAnswer, sync
+
+SITES = ("left_wrist", "right_wrist", "left_shank", "right_shank", "chest")
+SKEW = 400e-6
+JUMP_S = 0.7
+JUMP_AT = 37.0 / 60.0
+AWAY_S = 10.0
+"""Errors are counted at least this far from the jump."""
+
+
+def make(bodies: Bodies, rng: np.random.Generator, duration_s: float = 3600.0) -> tuple[Recording, ClockMap, float]:
+    """The recording, the true map before the jump, and the IMU time of the jump (for one hour, at minute 37).
+
+    The recorder stops for JUMP_S and goes on counting as if it had not: after the jump the true video time is
+    JUMP_S later than the map says.
+    """
+    offset_s = float(rng.uniform(-5.0, 5.0))
+    body = bodies.draw(duration_s + 10.0, rng, rate_hz=30.0)
+    clock = ClockMap(offset_s, SKEW, duration_s / 2)
+    start_s = max(0.0, -offset_s)
+    imus = worn(body, SITES, "normal", rng, clocks=[clock], start_s=start_s, duration_s=duration_s)
+    poses = filmed(body, "normal", rng, start_s=0.0, duration_s=duration_s)
+    jump_s = float(imus[0].time_s[0]) + JUMP_AT * duration_s
+    return Recording((poses,), tuple(_jumped(i, jump_s) for i in imus)), clock, jump_s
+
+
+def _jumped(imu: Imu, jump_s: float) -> Imu:
+    kept = (imu.time_s < jump_s) | (imu.time_s >= jump_s + JUMP_S)
+    cut = imu.take(kept)
+    return cut.replace(time_s=np.where(cut.time_s < jump_s, cut.time_s, cut.time_s - JUMP_S))
+
+
+def max_error_s(answer: ClockAnswer, truth: ClockMap, jump_s: float, times_s: FloatArray) -> float:
+    """Largest error over IMU times, away from the jump."""
+    times = times_s[np.abs(times_s - jump_s) >= AWAY_S]
+    true_video = truth.to_video(np.where(times < jump_s, times, times + JUMP_S))
+    return float(np.max(np.abs(answer.to_video(times) - true_video)))
+
+
+def measure(path: Path) -> dict[str, float]:
+    """Seconds and peak memory of synchronising a recording file, in this process."""
+    recording = load(path)
+    start = time.perf_counter()
+    answer = sync(recording).answers[0]
+    seconds = time.perf_counter() - start
+    out = {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0}
+    for i, piece in enumerate(answer.pieces):
+        out |= {f"start{i}": piece.start_s, f"end{i}": piece.end_s}
+        out |= {f"offset{i}": piece.clock.offset_s, f"skew{i}": piece.clock.skew, f"ref{i}": piece.clock.ref_time_s}
+    return out
