@@ -6,7 +6,7 @@ pixels, over the clip (`Poses.body_scale_px`). σ is per image axis.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.signal import lfilter
@@ -51,23 +51,24 @@ class DetectorErrors:
     dropped: float = 0.0
 
     def __post_init__(self) -> None:
-        shares = (self.burst_share, self.lost_joints, self.lost_frames, self.swapped, self.dropped)
-        if not all(0.0 <= share < 1.0 for share in shares):
-            raise InputError("Shares of a detector's errors lie between 0 and 1.", "")
-        amounts = (self.white_percent, self.correlated_percent, self.burst_percent, self.sway_percent, self.late_s)
-        if min(amounts) < 0.0 or min(self.correlation_s, self.burst_s) <= 0.0:
-            raise InputError("A detector's errors are not negative, and last for some time.", "")
+        shares = ("burst_share", "lost_joints", "lost_frames", "swapped", "dropped")
+        amounts = ("white_percent", "correlated_percent", "burst_percent", "sway_percent", "late_s")
+        for name in (*shares, *amounts, "correlation_s", "burst_s"):
+            value = getattr(self, name)
+            if (
+                not value >= 0.0
+                or (name in shares and value >= 1.0)
+                or (value == 0.0 and name in ("correlation_s", "burst_s"))
+            ):
+                raise InputError(f"{name} is {value}.", "Shares lie in 0..1, amounts are not negative.")
 
 
 CLEAN = DetectorErrors(white_percent=1.0)
 NORMAL = DetectorErrors(white_percent=3.0, correlated_percent=2.0, lost_joints=0.03, lost_frames=0.02, swapped=0.01)
-HARD = DetectorErrors(
-    white_percent=4.0, correlated_percent=4.0, burst_percent=25.0, lost_joints=0.10, lost_frames=0.05, swapped=0.01
-)
-SWAY = DetectorErrors(
-    white_percent=3.0, correlated_percent=2.0, lost_joints=0.03, lost_frames=0.02, swapped=0.01, sway_percent=12.0
-)
-"""The rows of the benchmarks' table of simulated conditions."""
+HARD = DetectorErrors(white_percent=4.0, correlated_percent=4.0, burst_percent=25.0, lost_joints=0.10, lost_frames=0.05)
+SWAY = replace(NORMAL, sway_percent=12.0)
+CONDITIONS: dict[str, DetectorErrors] = {"clean": CLEAN, "normal": NORMAL, "hard": HARD, "sway": SWAY}
+"""The rows of the benchmarks' table of simulated conditions, by name."""
 
 _SCORE_WIDTH = 0.25  # error over the body's scale at which a score has fallen to 1/e of its best
 _SCORE_BEST = 0.92

@@ -8,6 +8,7 @@ elbow; between the hips for the pelvis, the base of the neck for the chest, betw
 With joint rotations the frame turns with its joint, and the forearm near the wrist with the hand's pronation.
 With joint positions alone the turn of a limb about its own bone cannot be seen. It is then chosen so that it is
 smooth: thigh and upper arm swing from the trunk without twisting, shank from thigh and forearm from upper arm.
+The pelvis then has the hips' line and leans with the trunk (or, of legs alone, not at all).
 """
 
 from __future__ import annotations
@@ -145,16 +146,21 @@ def _is_there(p: Posture, segment: str) -> bool:
 
 
 def _length_m(p: Posture, near: str, far: str) -> float:
-    distance = np.linalg.norm(p.point(far) - p.point(near), axis=1)
-    return float(np.nanmedian(distance)) if np.isfinite(distance).any() else float("nan")
+    return _usual_m(p.point(far) - p.point(near))
+
+
+def _usual_m(vectors: FloatArray) -> float:
+    """Median length of vectors (T, 3), missing ones left out; NaN where all are missing."""
+    length = np.linalg.norm(vectors, axis=1)
+    length = length[np.isfinite(length)]
+    return float(np.median(length)) if length.size else float("nan")
 
 
 def _stature_m(p: Posture) -> float:
     legs = np.mean([_length_m(p, f"{s}_hip", f"{s}_knee") + _length_m(p, f"{s}_knee", f"{s}_ankle") for s in SIDES])
     if not p.has("neck"):
         return float(legs / _LEGS)
-    trunk = np.linalg.norm(p.point("neck") - p.mid_hip(), axis=1)
-    return float((legs + np.nanmedian(trunk)) / _LEGS_AND_TRUNK)
+    return float((legs + _usual_m(p.point("neck") - p.mid_hip())) / _LEGS_AND_TRUNK)
 
 
 def _carried(p: Posture, segment: str) -> FloatArray | None:
@@ -170,7 +176,9 @@ def _carried(p: Posture, segment: str) -> FloatArray | None:
     if segment not in LIMBS:
         return multiply(rot_joint, rot_joint_from_body)
     bone_world = p.point(LIMBS[segment][1]) - p.point(landmark)
-    bone = normalised(np.nanmean(rotate(conjugate(rot_joint), bone_world), axis=0))
+    seen = rotate(conjugate(rot_joint), bone_world)
+    seen = seen[np.isfinite(seen).all(axis=1)]
+    bone = normalised(seen.mean(axis=0)) if seen.size else np.full(3, np.nan)
     if segment.endswith("foot"):
         fixed = _orthonormal("z", bone, "y", rotate(rot_joint_from_body, _Y))
     else:
@@ -196,7 +204,8 @@ def _pronated(p: Posture, segment: str, rot_world_from_forearm: FloatArray) -> F
 def _seen(p: Posture, segment: str) -> FloatArray:
     """rot_world_from_segment (T, 4) from joint positions alone, by the convention of the module's head."""
     if segment == "pelvis":
-        spine = next((p.point(name) - p.mid_hip() for name in ("chest", "neck") if p.has(name)), _Z)
+        # The neck, not the spine's middle, which depth cameras place at the skin of the back.
+        spine = p.point("neck") - p.mid_hip() if p.has("neck") else _Z
         return _orthonormal("x", normalised(p.point("left_hip") - p.point("right_hip")), "y", spine)
     if segment == "chest":
         spine = p.point("neck") - (p.point("chest") if p.has("chest") else p.mid_hip())
