@@ -15,7 +15,7 @@ BODY = np.random.default_rng(0).uniform(-100, 100, (17, 2))
 
 def seen(frames, people, track=None, score=0.9) -> Detections:
     """Detections of bodies that stand at people[k] (one list of (x, y) a frame)."""
-    out = Detections(frames_seen=len(frames))
+    out = Detections()
     for k, places in zip(frames, people, strict=True):
         for index, place in enumerate(places):
             points = np.column_stack([BODY + np.array(place), np.full(17, score)])
@@ -99,13 +99,20 @@ def test_identities_of_the_file_are_kept():
 
 @pytest.mark.parametrize(
     ("frames", "first", "expected"),
-    [([0, 1, 2], None, [0, 1, 2]), ([1, 2, 5], None, [0, 1, 4]), ([30, 31], None, [29, 30]), ([30, 31], 0, [30, 31]),
+    [([0, 1, 2], None, [0, 1, 2]), ([1, 2, 5], None, [0, 1, 4]), ([30, 31], None, [30, 31]), ([30, 31], 1, [29, 30]),
      ([1, 2], 0, [1, 2]), ([100, 102], 100, [0, 2])],
 )  # fmt: skip
 def test_frame_numbers_become_times_and_gaps_stay(frames, first, expected):
     detections = seen(frames, [[(0.0, 0.0)]] * len(frames))
     (person,) = tracks(detections, PoseOptions(rate_hz=25, first_frame=first), "poses.json")
     np.testing.assert_allclose(person.time_s * 25, expected)
+
+
+def test_an_empty_first_frame_tells_where_the_numbers_start():
+    detections = seen([1, 2], [[(0.0, 0.0)]] * 2)
+    detections.listed.add(0)
+    (person,) = tracks(detections, PoseOptions(rate_hz=25), "poses.json")
+    np.testing.assert_allclose(person.time_s * 25, [1, 2])
 
 
 def test_frame_times_may_be_given_instead_of_a_rate(tmp_path):
@@ -160,7 +167,7 @@ def test_normalised_coordinates_need_the_image_size():
 def test_what_cannot_be_used_is_refused_with_what_to_do():
     two = [[(0.0, 0.0)]] * 2
     for detections, options, reason in (
-        (Detections(frames_seen=12), PoseOptions(rate_hz=30), "shows no people in 12 frames"),
+        (Detections(listed=set(range(12))), PoseOptions(rate_hz=30), "shows no people in 12 frames"),
         (seen([0, 1], two), PoseOptions(), "--fps"),
         (seen([0, 1], two), PoseOptions(rate_hz=0.0), "cannot be"),
         (seen([0, 1], two), PoseOptions(rate_hz=float("nan")), "cannot be"),

@@ -56,7 +56,7 @@ def read_npz(
     if len(set(names)) != people:
         raise InputError(f"{place}: persons does not hold {people} different names.", "Give one name each.")
     values = np.concatenate([points, scores.reshape(frames, people, 17, 1)], axis=-1)
-    seen = Detections(frames_seen=frames)
+    seen = Detections()
     for k in range(frames):
         for person in range(people):
             seen.add(k, values[k, person], names[person])

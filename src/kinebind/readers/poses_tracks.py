@@ -54,18 +54,20 @@ class Detections:
     """People seen in frames: one entry each.
 
     frame: the frame's number in the file. keypoints: (17, 3) arrays of x, y and score in COCO's order; NaN, a
-    score of 0 or x = y = 0 where missing. track: identity, or None. frames_seen: number of frames, empty ones too.
+    score of 0 or x = y = 0 where missing. track: identity, or None. listed: numbers of all frames that the file
+    lists, those without people too.
     """
 
     frame: list[int] = field(default_factory=list)
     keypoints: list[FloatArray] = field(default_factory=list)
     track: list[str | None] = field(default_factory=list)
-    frames_seen: int = 0
+    listed: set[int] = field(default_factory=set)
 
     def add(self, frame: int, keypoints: FloatArray, track: str | None) -> None:
         """One more person in a frame; raises ValueError for a number that cannot be a frame's."""
         if not 0 <= frame < 2**53:
             raise ValueError(f"{frame} is no frame number")
+        self.listed.add(frame)
         self.frame.append(frame)
         self.keypoints.append(keypoints)
         self.track.append(track)
@@ -80,7 +82,7 @@ def tracks(seen: Detections, options: PoseOptions, place: str, notes: Sequence[s
     """
     if not seen.frame:
         raise InputError(
-            f"{place} shows no people in {seen.frames_seen} frames.",
+            f"{place} shows no people in {len(seen.listed)} frames.",
             "Check that it is the right file, and lower the detector's threshold.",
         )
     told = list(notes)
@@ -97,7 +99,7 @@ def tracks(seen: Detections, options: PoseOptions, place: str, notes: Sequence[s
             raise InputError(f"{place}: coordinates run from −1 to 1.", "Export the keypoints in pixels.")
         points[..., :2] *= size
         told.append(f"Coordinates from 0 to 1 are multiplied by the image size {size[0]}x{size[1]}.")
-    time_s = _frame_times(frame, options, told, place)
+    time_s = _frame_times(frame, min(seen.listed), options, told, place)
 
     if any(track is not None for track in given):
         track = np.array([-1 if name is None else 0 for name in given])
@@ -188,17 +190,20 @@ def associate(time_s: FloatArray, keypoints_px: FloatArray) -> IntArray:
     return track
 
 
-def _frame_times(frame: IntArray, options: PoseOptions, notes: list[str], place: str) -> FloatArray:
-    """Times (N,) of frame numbers (N,), seconds on the video's clock; adds to the notes what was assumed."""
+def _frame_times(frame: IntArray, lowest: int, options: PoseOptions, notes: list[str], place: str) -> FloatArray:
+    """Times (N,) of frame numbers (N,), seconds on the video's clock; adds to the notes what was assumed.
+
+    lowest: the lowest number of a frame in the file, with or without people.
+    """
     if frame.size == 0:
         raise InputError(f"{place} shows no visible keypoints.", "Lower the detector's threshold.")
-    # A count that starts at 1 is one-based; any other start is a person who came late.
-    first = min(int(frame.min()), 1) if options.first_frame is None else options.first_frame
+    # A count that starts at 1 is one-based; one that starts later is a person who came late, counted from zero.
+    first = (lowest if lowest == 1 else 0) if options.first_frame is None else options.first_frame
     index = frame - first
     if (index < 0).any():
         raise InputError(f"{place}: frame {frame.min()} stands before the first frame {first}.", "Lower first_frame.")
     if options.first_frame is None:
-        notes.append(f"Frame {first} of the file is taken as the video's first.")
+        notes.append(f"Frame {first} of the file is taken as the video's first (first_frame).")
     step = np.diff(np.unique(frame))
     if step.size and np.median(step) > 1:
         notes.append(f"Frames are numbered in steps of {np.median(step):g}: the rate counts the numbers between, too.")
