@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import sync_scene
+from kinebind import ClockMap, Recording, save
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -25,10 +28,20 @@ def fences(page: Path, language: str) -> list[str]:
 WITH_PYTHON = [page for page in PAGES if fences(page, "python")]
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
-def test_python_examples_run(page, tmp_path, monkeypatch):
-    """A page's examples run one after another in one namespace, as a reader would type them."""
+@pytest.fixture
+def walk(tmp_path, monkeypatch):
+    """A folder as the examples take it to be: a recording whose sensors' clock is 3.2 s behind the video's."""
+    clock = ClockMap(offset_s=3.2, skew=50e-6, ref_time_s=12.0)
+    sensors = tuple(sync_scene.imu(site, clock, clock_id="recorder") for site in ("left_wrist", "right_shank"))
+    save(Recording(people=(sync_scene.poses(),), imus=sensors, name="walk"), tmp_path / "walk.kinebind")
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
+@pytest.mark.usefixtures("walk")
+def test_python_examples_run(page):
+    """A page's examples run one after another in one namespace, as a reader would type them."""
     names: dict[str, object] = {"__name__": "example"}
     for i, example in enumerate(fences(page, "python")):
         exec(compile(example, f"{page.name}, example {i + 1}", "exec"), names)

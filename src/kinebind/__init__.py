@@ -7,10 +7,11 @@ from kinebind.motion import Motion, Skeleton
 from kinebind.poses import Poses
 from kinebind.recording import Label, Recording
 from kinebind.store import load, save
+from kinebind.tasks.sync import SyncResult, sync
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ClockMap", "Imu", "InputError", "KinebindError", "Label", "Motion", "Poses", "Recording", "Skeleton",
-    "load", "save",
+    "SyncResult", "load", "save", "sync",
 ]  # fmt: skip
