@@ -95,19 +95,19 @@ def in_other_rig(motion: Motion) -> Motion:
     return motion.replace(skeleton=Skeleton(tuple(names), _PARENTS, offsets), rot_parent_from_joint=rot)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_standing():
     """`standing(frames, rate_hz, hanging)`."""
     return standing
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_moving():
     """`moving(seed, frames, rate_hz, radians, hanging)`."""
     return moving
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def to_other_rig():
     """`in_other_rig(motion)`."""
     return in_other_rig

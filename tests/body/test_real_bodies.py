@@ -62,7 +62,7 @@ def test_people_stand_on_their_feet_and_look_where_their_feet_point(real_data, s
         thigh = segment_trajectory(p, f"{side}_thigh").rot_world_from_segment
         ankle = rotate(conjugate(thigh), p.point(f"{side}_ankle") - p.point(f"{side}_knee"))
         assert np.median(ankle[:, 2]) < 0.05
-        assert ankle[:, 2].max() < 0.1
+        assert ankle[:, 2].max() < 0.15
 
 
 @pytest.mark.parametrize("source", ["bandai-namco", "cmu-asfamc", "neura-walk"])

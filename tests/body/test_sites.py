@@ -38,10 +38,8 @@ def test_turning_and_moving_the_world_turns_and_moves_the_path(make_moving, site
 
 @given(st.sampled_from(SITES), st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None)
-def test_draws_stay_on_the_patch_and_repeat_with_their_seed(site, seed):
-    from conftest import standing
-
-    p = posture(standing(frames=2))
+def test_draws_stay_on_the_patch_and_repeat_with_their_seed(make_standing, site, seed):
+    p = posture(make_standing(frames=2))
     usual = site_trajectory(p, site)
     drawn, again = (site_trajectory(p, site, rng=np.random.default_rng(seed)) for _ in range(2))
     assert np.array_equal(drawn.offset_segment_m, again.offset_segment_m)
