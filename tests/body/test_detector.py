@@ -8,7 +8,7 @@ from scipy.stats import kurtosis
 
 from kinebind import InputError, Poses
 from kinebind.body.camera import look_at
-from kinebind.body.detector import CLEAN, CONDITIONS, HARD, NORMAL, SWAY, DetectorErrors, detect, film, film_points
+from kinebind.body.detector import CLEAN, HARD, NORMAL, SWAY, DetectorErrors, detect, film, film_points
 from kinebind.body.keypoints import coco17_world
 from kinebind.parts import COCO17_MIRROR
 
@@ -94,15 +94,15 @@ def test_sway_moves_the_whole_image_by_three_sinusoids():
 
 
 @pytest.mark.parametrize(
-    ("name", "white", "correlated", "burst", "joints", "frames", "swaps", "sway"),
+    ("errors", "white", "correlated", "burst", "joints", "frames", "swaps", "sway"),
     [
-        ("clean", 1, 0, 0, 0, 0, 0, 0), ("normal", 3, 2, 0, 0.03, 0.02, 0.01, 0),
-        ("hard", 4, 4, 25, 0.10, 0.05, 0, 0), ("sway", 3, 2, 0, 0.03, 0.02, 0.01, 12),
+        (CLEAN, 1, 0, 0, 0, 0, 0, 0), (NORMAL, 3, 2, 0, 0.03, 0.02, 0.01, 0),
+        (HARD, 4, 4, 25, 0.10, 0.05, 0, 0), (SWAY, 3, 2, 0, 0.03, 0.02, 0.01, 12),
     ],
 )  # fmt: skip
-def test_the_conditions_measure_as_the_table_says(name, white, correlated, burst, joints, frames, swaps, sway):
+def test_the_conditions_measure_as_the_table_says(errors, white, correlated, burst, joints, frames, swaps, sway):
     clean = _still(9000)
-    seen = detect(clean, CONDITIONS[name], np.random.default_rng(7))
+    seen = detect(clean, errors, np.random.default_rng(7))
     lost = np.isnan(seen.keypoints_px[..., 0])
     assert np.isclose(lost.all(axis=1).mean(), frames, atol=0.008)
     assert np.isclose(lost[~lost.all(axis=1)].mean(), joints, atol=0.005)
@@ -118,10 +118,6 @@ def test_the_conditions_measure_as_the_table_says(name, white, correlated, burst
         assert np.isclose(fast**2, 2 * white**2 + 2 * correlated**2 * (1 - kept), rtol=0.12 if burst else 0.05)
     whole = white**2 + correlated**2 + 0.05 * burst**2 + 3 * sway**2 / 2
     assert np.isclose(np.nanvar(error), whole, rtol=0.06)
-
-
-def test_presets_are_the_named_conditions():
-    assert CONDITIONS == {"clean": CLEAN, "normal": NORMAL, "hard": HARD, "sway": SWAY}
 
 
 def test_scores_follow_the_error():

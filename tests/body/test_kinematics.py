@@ -39,15 +39,6 @@ def test_bones_keep_their_length(make_moving):
     assert np.allclose(length, np.linalg.norm(motion.skeleton.offsets_m[1:], axis=-1), atol=1e-12)
 
 
-def test_some_joints_come_with_their_ancestors_alone(make_moving):
-    motion = make_moving(frames=5)
-    knee, elbow = motion.skeleton.index("left_knee"), motion.skeleton.index("left_elbow")
-    position, rot = forward(motion, (knee,))
-    assert np.array_equal(position[:, knee], forward(motion)[0][:, knee])
-    assert np.isnan(position[:, elbow]).all()
-    assert np.isnan(rot[:, elbow]).all()
-
-
 def test_missing_frames_stay_missing(make_moving):
     motion = make_moving(frames=5)
     quat = np.array(motion.rot_parent_from_joint)

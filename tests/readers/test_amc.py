@@ -215,5 +215,5 @@ def test_cmu_six_sequences_have_no_skeleton_of_their_own(real_data):
     motion = read_amc(file, asf_path=asf)
     assert motion.time_s.size == 4592
     left, right = (motion.skeleton.index(f"{side}foot") for side in "lr")
-    step = forward(motion, (left, right))[0]
+    step = forward(motion)[0]
     assert 0.1 < np.ptp(step[:, left, 2]) < 1.2

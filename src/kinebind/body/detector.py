@@ -63,12 +63,11 @@ class DetectorErrors:
                 raise InputError(f"{name} is {value}.", "Shares lie in 0..1, amounts are not negative.")
 
 
+# The rows of the benchmarks' table of simulated conditions.
 CLEAN = DetectorErrors(white_percent=1.0)
 NORMAL = DetectorErrors(white_percent=3.0, correlated_percent=2.0, lost_joints=0.03, lost_frames=0.02, swapped=0.01)
 HARD = DetectorErrors(white_percent=4.0, correlated_percent=4.0, burst_percent=25.0, lost_joints=0.10, lost_frames=0.05)
 SWAY = replace(NORMAL, sway_percent=12.0)
-CONDITIONS: dict[str, DetectorErrors] = {"clean": CLEAN, "normal": NORMAL, "hard": HARD, "sway": SWAY}
-"""The rows of the benchmarks' table of simulated conditions, by name."""
 
 _SCORE_WIDTH = 0.25  # error over the body's scale at which a score has fallen to 1/e of its best
 _SCORE_BEST = 0.92

@@ -10,10 +10,9 @@ from kinebind.errors import InputError
 from kinebind.motion import Motion
 
 
-def forward(motion: Motion, joints: tuple[int, ...] | None = None) -> tuple[FloatArray, FloatArray]:
+def forward(motion: Motion) -> tuple[FloatArray, FloatArray]:
     """Joint positions (T, J, 3) in metres and rotations joint to world (T, J, 4) of a motion.
 
-    joints: indices that are wanted; the others (unless they are ancestors of these) stay NaN, which saves time.
     A motion that has joint rotations and positions gives its own positions, not the chain's. A motion without
     rotations gives NaN rotations.
 
@@ -28,8 +27,7 @@ def forward(motion: Motion, joints: tuple[int, ...] | None = None) -> tuple[Floa
     local = np.moveaxis(np.ascontiguousarray(np.moveaxis(rot_local, 0, -1)), -1, 0)
     rot_world = np.moveaxis(np.full((count, 4, frames), np.nan), -1, 0)
     position = np.moveaxis(np.full((count, 3, frames), np.nan), -1, 0)
-    for j in _with_ancestors(motion, joints):
-        parent, offset = motion.skeleton.parents[j], motion.skeleton.offsets_m[j]
+    for j, (parent, offset) in enumerate(zip(motion.skeleton.parents, motion.skeleton.offsets_m, strict=True)):
         rot_world[:, j] = local[:, j] if parent < 0 else multiply(rot_world[:, parent], local[:, j])
         if given is not None:
             position[:, j] = given[:, j]
@@ -43,16 +41,3 @@ def forward(motion: Motion, joints: tuple[int, ...] | None = None) -> tuple[Floa
         else:
             position[:, j] = position[:, parent] + rotate(rot_world[:, parent], offset)
     return position, rot_world
-
-
-def _with_ancestors(motion: Motion, joints: tuple[int, ...] | None) -> list[int]:
-    parents = motion.skeleton.parents
-    if joints is None:
-        return list(range(len(parents)))
-    needed: set[int] = set()
-    for joint in joints:
-        j = joint
-        while j >= 0 and j not in needed:
-            needed.add(j)
-            j = parents[j]
-    return sorted(needed)
