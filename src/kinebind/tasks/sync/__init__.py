@@ -9,7 +9,7 @@ from kinebind.tasks.sync.result import (
     SensorFinding,
     SyncResult,
 )
-from kinebind.tasks.sync.sync import Hint, sync
+from kinebind.tasks.sync.estimate import Hint, sync
 
 __all__ = [
     "ClockAnswer", "Curve", "Hint", "Piece", "Reason", "Residuals", "SensorFinding", "SyncResult", "sync",

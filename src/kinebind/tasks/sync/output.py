@@ -212,7 +212,7 @@ def _joined_table(
         columns |= _channels(source if rate_hz is None else source.resample(time_s), f"{source.name}_")
     # Splines and filters let other threads run; two at a time keep the memory of long recordings small.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for resampled in pool.map(lambda sensor: _resampled(*sensor, time_s), sensors):
+        for resampled in pool.map(lambda s: _resampled(s[0], s[1], time_s), sensors):
             columns |= resampled
     if poses and isinstance(source, Poses):
         shown = source if rate_hz is None else source.resample(time_s)

@@ -13,11 +13,14 @@ from scipy.optimize import minimize
 from kinebind.clock import FloatArray
 from kinebind.tasks.sync.limb_signals import RATE_HZ
 
-SKEW_PRIOR = 3e-4
-"""Standard deviation of the skew before anything is seen: quartz ±50 ppm, cameras up to 500 ppm."""
+SKEW_PRIOR = 1e-3
+"""Standard deviation of the skew before anything is seen: quartz ±50 ppm, cameras up to 500 ppm, some worse."""
 MAX_SKEW = 2e-3
 JUMP_NATS = 12.0
 """What a jump of the recorder costs: a piece of its own must explain its windows better by this much."""
+
+LEAST_JUMP_S = 0.02
+"""Pieces that one line joins within this, under a frame, are one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +95,8 @@ def split_at_jumps(windows: Windows) -> list[tuple[int, int, int, FloatArray]]:
 def fit_pieces(windows: Windows) -> list[tuple[Line, Windows]]:
     """The lines that the windows follow, in order of time, each with its windows.
 
-    Jumps that a single line does nearly as well without are undone: windows that see little wander off by chance.
+    Jumps that a single line does nearly as well without are undone: windows that see little wander off by chance,
+    and what moves no window by more than LEAST_JUMP_S is not worth a piece.
     """
 
     def fitted(start: int, stop: int, block: int, path_s: FloatArray) -> tuple[Line, Windows]:
@@ -107,14 +111,18 @@ def fit_pieces(windows: Windows) -> list[tuple[Line, Windows]]:
             if end >= len(lines):
                 continue
             strong = max(range(i, end + 1), key=lambda k: lines[k][0].nats)
-            start, stop, block = stretches[i][0], stretches[end][1], stretches[strong][2]
-            # The strongest piece's line, continued, is where the joint line is looked for.
-            path_s = lines[strong][0].at(windows.centre_s[start:stop])
-            joint = fitted(start, stop, block, path_s)
+            start, stop = stretches[i][0], stretches[end][1]
+            # Two places to look for the joint line: through the pieces' own, and the strongest one continued.
+            continued = lines[strong][0].at(windows.centre_s[start:stop])
+            own = np.concatenate([line.at(part.centre_s) for line, part in lines[i : end + 1]])
+            blocks = {stretches[k][2] for k in range(i, end + 1)}
+            tries = [(start, stop, block, path_s) for block in blocks for path_s in (own, continued)]
+            joint, stretch = max(((fitted(*t), t) for t in tries), key=lambda found: found[0][0].nats)
             apart = sum(lines[k][0].nats for k in range(i, end + 1))
-            if joint[0].nats >= apart - JUMP_NATS * (end - i):
+            moved_s = np.max(np.abs(joint[0].at(windows.centre_s[start:stop]) - own))
+            if joint[0].nats >= apart - JUMP_NATS * (end - i) or moved_s < LEAST_JUMP_S:
                 lines[i : end + 1] = [joint]
-                stretches[i : end + 1] = [(start, stop, block, path_s)]
+                stretches[i : end + 1] = [stretch]
                 i = max(i - 2, 0)
                 break
         else:

@@ -252,6 +252,11 @@ def _windows(hypothesis: Hypothesis, guesses: list[Guess]) -> Windows:
         edges[-1] = (edges[-1][0], hypothesis.stop)
         share = hop_s / WINDOW_S
     centre_s = np.array([(a + b) / 2 / rate for a, b in edges])
+    apart: list[Guess] = []
+    for guess in guesses:  # what lies inside the band of a stronger line is found there
+        if all(np.max(np.abs(guess.at(centre_s) - other.at(centre_s))) > 0.8 * BAND_S for other in apart):
+            apart.append(guess)
+    guesses = apart
     band = np.arange(-round(BAND_S * rate), round(BAND_S * rate) + 1)
     lag = np.zeros((len(edges), band.size * len(guesses)), dtype=np.int64)
     nats = np.zeros(lag.shape)
