@@ -68,6 +68,20 @@ def test_without_a_gyroscope_and_with_losses_it_still_works():
     np.testing.assert_array_equal(fit.gyr_bias_rad_s, 0.0)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_movement_in_one_plane_still_gives_a_rotation_and_no_mirror_image(seed):
+    angle = 0.6 * np.sin(2 * np.pi * 0.9 * TIME)
+    position = 0.8 * np.stack([0 * angle, np.sin(angle), -np.cos(angle)], axis=1)
+    quat = Rotation.from_rotvec(np.multiply.outer(angle, [1.0, 0, 0])).as_quat()
+    planar = SiteTrajectory(TIME, "left_shank", position, quat, np.zeros(3))
+    turn = Rotation.random(random_state=seed)
+    known = FittedMounting(turn.as_quat(), np.zeros(3), np.zeros(3), np.zeros(3), 0.0, 0.0, 0.0)
+    imu = simulate_imu(planar, rng=np.random.default_rng(seed), effects=ImuEffects(), mounting=known)
+    for sensor in (imu, imu.replace(gyr_sensor=None)):
+        fit = fit_mounting(planar, sensor)
+        assert np.rad2deg((turn.inv() * Rotation.from_quat(fit.rot_segment_from_sensor)).magnitude()) < 0.5
+
+
 def test_a_segment_that_does_not_turn_is_refused():
     with pytest.raises(InputError, match="hardly turns"):
         fit_mounting(path(amount=1e-4), worn())

@@ -138,9 +138,11 @@ def test_the_clock_given_is_the_truth(offset):
     assert np.nanmax(np.abs(imu.gyr_sensor - wrong.gyr_segment[:, 0])) > 0.2
 
 
-def test_orientation_turns_readings_into_the_world():
+@pytest.mark.parametrize("rate_hz", [20.0, 100.0])
+def test_orientation_turns_readings_into_the_world(rate_hz):
     p = path()
-    imu = simulate(ImuEffects(MountingEffects(turn="random", wander_rad_per_sqrt_s=0.02)), orientation=True)
+    wandering = ImuEffects(MountingEffects(turn="random", wander_rad_per_sqrt_s=0.02))
+    imu = simulate(wandering, orientation=True, rate_hz=rate_hz)
     in_world = rotate(imu.rot_world_from_sensor, imu.acc_sensor) - [0, 0, 9.81]
     still = np.tile([0.0, 0.0, 0.0, 1.0], (p.time_s.size, 1))
     world = ideal_kinematics(p.time_s, p.position_world[:, None], still[:, None], imu.time_s, cutoff_hz=13.4)
@@ -211,14 +213,28 @@ def test_many_sites_at_once_are_the_same_as_one_by_one():
         np.testing.assert_allclose(imu.gyr_sensor, alone.gyr_sensor, atol=1e-9)
 
 
-def test_a_random_place_moves_the_sensor_by_centimetres():
+def test_a_random_place_moves_the_sensor_and_changes_no_other_draw():
     motion = legs()
-    nominal = ImuEffects()
-    placed = ImuEffects(MountingEffects(random_place=True))
-    a, b = (simulate_imus(motion, SITES, rng=np.random.default_rng(2), effects=e) for e in (nominal, placed))
+    sensor = dataclasses.replace(BODY_WORN.sensor, gyr_per_acc_rad_s_per_m_s2=0.0)  # else force reaches the rate
+    placed = dataclasses.replace(BODY_WORN, sensor=sensor)
+    nominal = dataclasses.replace(placed, mounting=dataclasses.replace(BODY_WORN.mounting, random_place=False))
+    a, b = (simulate_imus(motion, SITES[:2], rng=np.random.default_rng(2), effects=e) for e in (nominal, placed))
     for one, other in zip(a, b, strict=True):
         np.testing.assert_array_equal(one.gyr_sensor, other.gyr_sensor)
-        assert not np.array_equal(one.acc_sensor, other.acc_sensor)
+        assert 0.01 < np.std(one.acc_sensor - other.acc_sensor) < 3.0
+
+
+def test_the_low_pass_follows_a_slow_sensors_rate_and_keeps_vibration_from_folding_back():
+    vibration = np.zeros((TIME.size, 3))
+    vibration[:, 0] = 0.005 * np.sin(2 * np.pi * 12.0 * TIME)
+    p = SiteTrajectory(TIME, "chest", vibration, np.tile([0, 0, 0, 1.0], (TIME.size, 1)), np.zeros(3))
+    filtered = ImuEffects(sensor=SensorErrors(low_pass_of_rate=0.4))
+    folded, kept = (
+        simulate_imu(p, rng=np.random.default_rng(0), effects=e, rate_hz=20.0, cutoff_hz=40.0).acc_sensor[10:-10, 0]
+        for e in (IDEAL, filtered)
+    )
+    assert np.std(folded) == pytest.approx(0.005 * (2 * np.pi * 12.0) ** 2 / np.sqrt(2), rel=0.1)
+    assert np.std(kept) < 0.1 * np.std(folded)
 
 
 def test_missing_motion_is_missing_in_the_sensor():

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kinebind.readers.xsens_mtw import read_xsens_mtw
 
 from kinebind.body.imu_fit import FittedMounting, fit_mounting
 from kinebind.body.imu_simulate import HARD, IDEAL, simulate_imu, simulate_imus
@@ -37,6 +36,7 @@ from kinebind.imu import Imu
 from kinebind.motion import Motion
 from kinebind.readers.bvh import read_bvh
 from kinebind.readers.vicon import read_vicon
+from kinebind.readers.xsens_mtw import read_xsens_mtw
 from kinebind.resample import resample_vectors
 
 BROAD_TRIALS = ("07_undisturbed_fast_rotation_B.hdf5", "16_undisturbed_fast_translation_B.hdf5")
@@ -79,7 +79,7 @@ def neura(folder: Path) -> dict[str, float]:
     motion = read_vicon(root / "rawvicon" / "S02-Trial-Walk-1.mat")
     sensors = {}
     for site, device in NEURA_SENSORS.items():
-        imu = read_xsens_mtw(root / "rawimu" / f"S02-Trial-Walk-1-000_{device}.txt")
+        (imu,) = read_xsens_mtw(root / "rawimu" / f"S02-Trial-Walk-1-000_{device}.txt")
         # Both files' rows share one frame clock.
         sensors[site] = imu.replace(time_s=imu.time_s - imu.time_s[0])
     paths = {site: site_trajectory(motion, site) for site in sensors}

@@ -114,8 +114,9 @@ def simulate_imus(
     clocks: one for all (they share `clock_id` and sample together), or one for each site (clock_id is the site).
     rate_hz: on the sensor's own clock. cutoff_hz: −3 dB point of the smoothing; by default `smoothing_cutoff_hz` of
     the motion's rate for 1 mm of noise. orientation: also give the true rot_world_from_sensor.
-    rng: the same generator in the same state gives the same data; each effect draws from a stream of its own, so
-    that switching one off leaves the others as they were. Where the motion is missing, samples are NaN.
+    rng: a fresh generator of the same seed gives the same data (streams are spawned from it); each effect draws from
+    a stream of its own, so that switching one off leaves the others as they were.
+    Where the motion is missing, samples are NaN.
 
     Raises InputError for unknown sites, a skeleton without them, too short a motion, and a wrong number of clocks.
     """
