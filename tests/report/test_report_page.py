@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-import sync_scene
 
+import sync_scene
 from kinebind import ClockMap, InputError, Recording
 from kinebind.report import write_report
 from kinebind.tasks.sync.result import ClockAnswer, Reason, SensorFinding, SyncResult

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import sync_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sync_scene
 from kinebind import Poses
 from kinebind.parts import SITES
 from kinebind.report.skeletons import CELL, moments, strip

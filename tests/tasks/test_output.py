@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-import sync_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sync_scene
 from kinebind import ClockMap, Imu, InputError, Recording
 from kinebind.tasks.sync import output
 from kinebind.tasks.sync.output import write_outputs

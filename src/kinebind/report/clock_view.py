@@ -23,9 +23,16 @@ class Row:
     """One sensor and what it is compared with, all on the reference's clock; `after` is None without any answer."""
 
     name: str
+    site: str | None
     before: Trace
     after: Trace | None
     ref: Trace
+
+    @property
+    def label(self) -> str:
+        """The sensor's name, and where it is worn unless the name says so."""
+        words = (self.site or "").replace("_", " ")
+        return f"{self.name} · {words}" if words and words != self.name.replace("_", " ").lower() else self.name
 
     def shown(self, which: str) -> Trace | None:
         """The sensor's trace "before" or "after" alignment."""
@@ -71,7 +78,7 @@ def clock_view(
         after = _aligned(own, answer) if answer.pieces else None
         if not rows and after is not None:
             shared = overlap_s(after.time_s, reference.time_s)
-        rows.append(Row(finding.name, Trace(own.time_s + shift_s, own.value, own.unit), after, ref))
+        rows.append(Row(finding.name, finding.site, Trace(own.time_s + shift_s, own.value, own.unit), after, ref))
     everything = (float(reference.time_s[0]), float(reference.time_s[-1]))
     if shared is not None and not shared[1] > shared[0]:
         shared = None

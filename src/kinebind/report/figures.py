@@ -96,7 +96,7 @@ def zoom(view: ClockView, which: str, pictures_s: tuple[float, float] | None = N
             if pictures_s is not None:
                 ax.axvspan(*(t - view.origin_s for t in pictures_s), color=svg.BAND, linewidth=0, zorder=0)
             ax.set_ylim(-0.02, 1.5)
-            ax.text(0.0, 0.97, row.name, transform=ax.transAxes, va="top")
+            ax.text(0.0, 0.97, row.label, transform=ax.transAxes, va="top")
             r = row.correlation(which, view.window_s)
             if math.isfinite(r):
                 text = f"r = {signed(r, 2, plus=False)}"
@@ -124,7 +124,10 @@ def overview(view: ClockView) -> Markup:
         for trace, sign, colour in ((own, 1, svg.IMU), (row.ref, -1, svg.REF)):
             inside = trace.within(start, end)
             top = float(np.nanpercentile(inside.value, 99.5)) if np.isfinite(inside.value).any() else 0.0
-            if top > 0:
+            if top > 0 and inside.time_s.size <= 2 * _COLUMNS:
+                t, v = inside.time_s - view.origin_s, sign * np.minimum(inside.value / top, 1.15)
+                ax.plot(t, v, color=colour, linewidth=1.0)
+            elif top > 0:
                 t, low, mean, high = envelope(inside.time_s, inside.value, _COLUMNS)
                 low, mean, high = (sign * np.minimum(v / top, 1.15) for v in (low, mean, high))
                 # Where a column holds many samples, their mean shows how busy it was.
@@ -143,7 +146,7 @@ def overview(view: ClockView) -> Markup:
             ax.axvline(at, color=svg.WARN, linewidth=1.2, linestyle=(0, (4, 3)))
             ax.text(at, 1.5, " jump", va="top", color=svg.WARN)
         ax.set_ylim(-1.5, 1.5)
-        ax.text(0.0, 0.99, row.name, transform=ax.transAxes, va="top")
+        ax.text(0.0, 0.99, row.label, transform=ax.transAxes, va="top")
         ax.text(0.0, 0.02, word, transform=ax.transAxes, va="bottom")
         _bare(ax)
         _time_axis(ax, start, end, view.origin_s, f"{word} time")

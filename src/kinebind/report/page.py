@@ -169,8 +169,7 @@ def _panels(view: ClockView, pictures_s: tuple[float, float] | None, index: int)
     if view.rows:
         panels.append(("Before", figures.zoom(view, "before", pictures_s),
                        f"{view.before_words.capitalize()}. {_scales(view)}"))  # fmt: skip
-        aligned = view.rows[0].after is not None
-        if aligned:
+        if view.rows[0].after is not None:
             caption = f"The same {word} time."
             if len(answer.sensors) > len(view.rows):
                 caption += f" The {len(view.rows)} sensors with most evidence of {len(answer.sensors)}."
@@ -178,15 +177,6 @@ def _panels(view: ClockView, pictures_s: tuple[float, float] | None, index: int)
                 caption += " Shaded: the pictures of the person."
             title = "After" if answer.answered else "At the best guess"
             panels.append((title, figures.zoom(view, "after", pictures_s), caption))
-        panels.append((
-            "Whole recording" if aligned else "Whole recording, raw clock", figures.overview(view),
-            "How much each moves, outwards from the middle; shaded or with an arrow: the close look.",
-        ))  # fmt: skip
-    panels.append((
-        "Over time", figures.residuals(view),
-        "Above: the clock's offset against its value in the middle, the line is the answer. Below: what single "
-        f"windows say against the answer; faint dots weigh little; shaded: ± one {step}.",
-    ))  # fmt: skip
     panels.append((
         "Evidence over the offset", figures.evidence(answer),
         "Each offset's log-likelihood ratio; diamonds: rivals, strongest first.",
@@ -194,6 +184,16 @@ def _panels(view: ClockView, pictures_s: tuple[float, float] | None, index: int)
     panels.append((
         f"Evidence near the {'answer' if answer.answered else 'best guess'}",
         figures.evidence(answer, around_s=_AROUND_S, frame_s=view.reference.frame_s), f"Shaded: ± one {step}.",
+    ))  # fmt: skip
+    if view.rows:
+        panels.append((
+            f"Whole recording{', raw clock' if view.rows[0].after is None else ''}", figures.overview(view),
+            "How much each moves, outwards from the middle; shaded or with an arrow: the close look.",
+        ))  # fmt: skip
+    panels.append((
+        "Over time", figures.residuals(view),
+        "Above: the clock's offset against its value in the middle, the line is the answer. Below: what single "
+        f"windows say against the answer; faint dots weigh little; shaded: ± one {step}.",
     ))  # fmt: skip
     return [
         {"title": title, "svg": distinct(drawing, f"c{index}p{k}-"), "caption": caption}
@@ -204,10 +204,13 @@ def _panels(view: ClockView, pictures_s: tuple[float, float] | None, index: int)
 
 def _legend(view: ClockView) -> dict[str, str]:
     """What the line and the filled shape of the drawings are."""
-    units = {row.before.unit for row in view.rows}
-    turns, pushed = "how fast it turns", "how far its acceleration is from g"
-    sensor = turns if units == {"rad/s"} else pushed if units == {"m/s²"} else f"{turns}; without gyroscope, {pushed}"
-    limb = "how fast the limb that wears it turns" if view.reference.kind == "video" else "the same of that sensor"
+    forms = {
+        "rad/s": ("how fast it turns", "how fast the limb that wears it turns"),
+        "m/s²": ("how far its acceleration is from g", "the same of the limb that wears it"),
+    }
+    used = [forms[unit] for unit in dict.fromkeys(row.before.unit for row in view.rows)]
+    sensor = ", or ".join(form[0] for form in used)
+    limb = ", or ".join(form[1] for form in used) if view.reference.kind == "video" else "the same of that sensor"
     return {"sensor": f"sensor: {sensor}", "reference": f"{view.reference.kind}: {limb}"}
 
 

@@ -39,12 +39,18 @@ def _turns(imu: Imu) -> bool:
     return imu.gyr_sensor is not None or imu.rot_world_from_sensor is not None
 
 
-def limb_turning(person: Track, site: str) -> Trace:
-    """How fast the limb at a site turns in the image, m/s of its end about its start: the estimator's own cue."""
-    return Trace(person.time_s, limb_signals(person, site)["turn"], "m/s")
+def limb_motion(person: Track, site: str, *, by_acceleration: bool = False) -> Trace:
+    """How the limb at a site moves in the image, by the estimator's own cues.
+
+    Its turning: m/s of its end about its start. Or, `by_acceleration`, ||acceleration + g| − g|, m/s².
+    """
+    signals = limb_signals(person, site)
+    if by_acceleration:
+        return Trace(person.time_s, np.abs(signals["load"] - GRAVITY_M_S2), "m/s²")
+    return Trace(person.time_s, signals["turn"], "m/s")
 
 
-def sensor_turning(imu: Imu, *, by_acceleration: bool = False) -> Trace:
+def sensor_motion(imu: Imu, *, by_acceleration: bool = False) -> Trace:
     """How fast a sensor turns, |angular rate| in rad/s on its own clock, as finely as the estimator looks.
 
     Without angular rate and orientation, or where asked `by_acceleration`: ||specific force| − g|, m/s².
@@ -66,7 +72,7 @@ class Reference:
     """What the clocks were aligned to: a person in the video, or another sensor; remembers what it worked out."""
 
     source: Poses | Imu
-    _traces: dict[str, Trace] = field(default_factory=dict)
+    _traces: dict[tuple[str | None, bool], Trace] = field(default_factory=dict)
 
     @property
     def kind(self) -> Literal["video", "reference"]:
@@ -99,29 +105,37 @@ class Reference:
         return track(self.source)
 
     def compare(self, imu: Imu, site: str | None) -> tuple[Trace, Trace]:
-        """A sensor's trace on its own clock, and what it is compared with: its limb's turning (wrists and shanks
-        together where the site is unknown), or the same quantity of the reference sensor.
-        """
-        if isinstance(self.source, Poses):
-            return sensor_turning(imu), self._limb(site)
-        by_acceleration = not (_turns(imu) and _turns(self.source))
-        key = "force" if by_acceleration else "rate"
-        if key not in self._traces:
-            self._traces[key] = sensor_turning(self.source, by_acceleration=by_acceleration)
-        return sensor_turning(imu, by_acceleration=by_acceleration), self._traces[key]
+        """A sensor's trace on its own clock, and the limb's (wrists and shanks together where the site is unknown) or
+        the reference sensor's that it is compared with.
 
-    def _limb(self, site: str | None) -> Trace:
-        key = site or ""
-        if key not in self._traces and site is not None:
-            self._traces[key] = limb_turning(self._person, site)
-        elif key not in self._traces:
-            limbs = [self._limb(s) for s in _WHOLE_BODY]
-            stack = np.stack([limb.value for limb in limbs])
-            known = np.isfinite(stack).any(axis=0)
-            whole = np.full(stack.shape[1], np.nan)
-            whole[known] = np.sqrt(np.nanmean(stack[:, known] ** 2, axis=0))
-            self._traces[key] = Trace(limbs[0].time_s, whole, limbs[0].unit)
+        Turning with turning where both have it, else acceleration with acceleration.
+        """
+        if isinstance(self.source, Imu):
+            by_acceleration = not (_turns(imu) and _turns(self.source))
+        else:
+            by_acceleration = not _turns(imu) or not np.isfinite(self._trace(site, False).value).any()
+        return sensor_motion(imu, by_acceleration=by_acceleration), self._trace(site, by_acceleration)
+
+    def _trace(self, site: str | None, by_acceleration: bool) -> Trace:
+        key = (site, by_acceleration)
+        if key not in self._traces:
+            if isinstance(self.source, Imu):
+                trace = sensor_motion(self.source, by_acceleration=by_acceleration)
+            elif site is not None:
+                trace = limb_motion(self._person, site, by_acceleration=by_acceleration)
+            else:
+                trace = _together([self._trace(s, by_acceleration) for s in _WHOLE_BODY])
+            self._traces[key] = trace
         return self._traces[key]
+
+
+def _together(limbs: list[Trace]) -> Trace:
+    """Root mean square of several limbs' traces, over those that are seen."""
+    stack = np.stack([limb.value for limb in limbs])
+    known = np.isfinite(stack).any(axis=0)
+    whole = np.full(stack.shape[1], np.nan)
+    whole[known] = np.sqrt(np.nanmean(stack[:, known] ** 2, axis=0))
+    return Trace(limbs[0].time_s, whole, limbs[0].unit)
 
 
 def find_references(recording: Recording, result: SyncResult) -> list[Reference]:

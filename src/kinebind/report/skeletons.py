@@ -97,7 +97,8 @@ def _middle(cell: FloatArray, keypoints: tuple[int, ...]) -> FloatArray | None:
 
 def _place(cell: FloatArray, site: str) -> tuple[float, float] | None:
     start_of, end_of, share = _PLACES[site]
-    start, end = _middle(cell, start_of), _middle(cell, end_of)
+    start = _middle(cell, start_of)
+    end = _middle(cell, end_of) if share else start
     if start is None or end is None:
         return None
     x, y = start + share * (end - start)
