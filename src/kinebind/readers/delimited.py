@@ -109,7 +109,7 @@ def read_text_columns(head: Head, dialect: Dialect, numbers: Sequence[str], text
         raise InputError(f"{head.path} breaks off or is damaged: {error}.", "Export it again.") from error
     if count_odd:
         shown = "; ".join(repr(text) for text in odd_rows)
-        columns.notes.append(f"{count_odd} lines are no rows of the table and were left out ({shown}).")
+        columns.notes.append(f"Lines that are no rows of the table were left out ({count_odd}: {shown}).")
     if count_odd > max(10, columns.numbers.shape[0]):
         raise InputError(
             f"{head.path}: {count_odd} of its lines do not have the {len(dialect.names)} cells of the others.",
@@ -161,7 +161,7 @@ def _gather(batches: Iterator[pa.RecordBatch], numbers: Sequence[str], texts: Se
             codes[name].append(_codes(batch.column(name), values[name]))
         filled += batch.num_rows
     out.resize((filled, out.shape[1]), refcheck=False)
-    notes = [f"{bad} cells are no numbers and count as missing (the first is {first_bad!r})."] if bad else []
+    notes = [f"Cells that are no numbers count as missing ({bad}, the first is {first_bad!r})."] if bad else []
     listed = {
         name: (np.concatenate([np.empty(0, np.int32), *codes[name]]), [str(v) for v in values[name] if v is not None])
         for name in texts

@@ -114,8 +114,9 @@ def find_dialect(head: Head) -> Dialect:
     found = [(_coverage(separator, sample), separator) for separator in _SEPARATORS] if sample else []
     best = max((share for (share, _), _ in found), default=0.0)
     if best < 0.3:
-        wide = max((len(s.split(line)) for s in _SEPARATORS for line in lines[:50]), default=0)
-        if wide >= 3:
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        cells = max((s.split(last) for s in _SEPARATORS[:4]), key=len)
+        if len(cells) >= 3 and max(map(len, cells)) < 40:
             raise InputError(f"{head.path} holds a header, but no rows of numbers.", "Export it again: it is cut off.")
         raise InputError(f"{head.path} holds no table of numbers.", "Check that this is the sensor's file.")
     (_, width), separator = next((c, s) for c, s in found if c[0] >= best - 0.02)

@@ -13,6 +13,8 @@ from typing import Any, Literal
 from scipy.io import whosmat
 
 from kinebind.errors import InputError
+from kinebind.parts import parse_site
+from kinebind.recording import Label
 
 HEAD_BYTES = 65536
 """How much of a file a sniffer sees."""
@@ -74,9 +76,10 @@ class Format:
 
     name: short and lower-case, as `--format` takes it ("xsens-mtw"). kind: what the file holds.
     describes: one line for people. sniff: whether a file's content is of this format; never raises.
-    read: `read(path, **options)` gives `tuple[Imu, ...]` ("imu"), `tuple[Poses, ...]` ("poses"), a `Motion`
-    ("motion") or a `Recording` ("recording"); it declares the options that it takes as keyword-only
-    parameters, each with a default that means "not given", and raises InputError for bad content.
+    read: `read(path, **options)` gives `tuple[Poses, ...]` ("poses"), a `Motion` ("motion") or a `Recording`
+    ("recording"); it declares the options that it takes as keyword-only parameters, each with a default that
+    means "not given". `read(path, ImuOptions)` gives `tuple[Imu, ...]` ("imu"). Both raise InputError for bad
+    content. labels: stretches that an IMU file labels, on the clock of its sensor.
     """
 
     name: str
@@ -84,6 +87,7 @@ class Format:
     describes: str
     sniff: Callable[[Head], bool]
     read: Callable[..., Any]
+    labels: Callable[[Path], tuple[Label, ...]] | None = None
 
 
 def read_head(path: str | Path) -> Head:
@@ -106,3 +110,17 @@ def read_head(path: str | Path) -> Head:
     if not data:
         raise InputError(f"{file} is empty.", "Export it again.")
     return Head(file, status.st_size, data)
+
+
+def site_in_name(name: str) -> str | None:
+    """The one sensor site that words of a file's or sensor's name tell ("p01_left_wrist"), else None."""
+    words = re.split(r"[^A-Za-z]+", name)
+    found = set()
+    for start in range(len(words)):
+        for stop in range(start + 1, min(start + 4, len(words)) + 1):
+            try:
+                site = parse_site("_".join(words[start:stop]))
+            except InputError:
+                continue
+            found.add(site)
+    return found.pop() if len(found) == 1 else None

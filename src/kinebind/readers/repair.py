@@ -58,13 +58,13 @@ def repair_times(
     notes: list[str] = []
     rows = np.flatnonzero(np.isfinite(time_s))
     if rows.size < time_s.size:
-        notes.append(f"{time_s.size - rows.size} rows have no time and were left out.")
+        notes.append(f"Rows without a time were left out ({time_s.size - rows.size}).")
     rows, dropped = _without_duplicates(time_s, values, rows)
     if dropped:
-        notes.append(f"{dropped} rows stand twice in the file; one of each was kept.")
+        notes.append(f"Rows that stand twice in the file were kept once ({dropped}).")
     rows, dropped = _without_strays(time_s, rows)
     if dropped:
-        notes.append(f"{dropped} rows with a time far from their neighbours' were left out.")
+        notes.append(f"Rows with a time far from their neighbours' were left out ({dropped}).")
     parts = _split(time_s, rows)
     if len(parts) > 1 and _tile(time_s, parts):
         parts = [rows]
@@ -76,7 +76,7 @@ def repair_times(
             order = np.argsort(t, kind="stable")
             moved = int(np.count_nonzero(order != np.arange(order.size)))
             part, t = part[order], t[order]
-            piece_notes.append(f"{moved} rows were out of order and have been sorted.")
+            piece_notes.append(f"Rows out of order were sorted ({moved}).")
         if part.size < 2:
             continue
         t, note = straighten(t, rate_hz=rate_hz)
@@ -85,9 +85,9 @@ def repair_times(
         pieces.append(Piece(part, t, tuple(piece_notes)))
     kept = sum(p.rows.size for p in pieces)
     if kept < sum(p.size for p in parts):
-        notes.append(f"{sum(p.size for p in parts) - kept} single rows between jumps of the clock were left out.")
+        notes.append(f"Single rows between jumps of the clock were left out ({sum(p.size for p in parts) - kept}).")
     if len(pieces) > 1:
-        notes.append(f"The recorder's clock jumped {len(pieces) - 1} times; each piece has a clock of its own.")
+        notes.append(f"The recorder's clock jumped ({len(pieces) - 1} times); each piece has a clock of its own.")
     return pieces, tuple(notes)
 
 

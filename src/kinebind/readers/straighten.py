@@ -10,7 +10,7 @@ from kinebind.clock import FloatArray
 
 _PAUSE_S = 2.0  # over a longer gap, samples are not counted on: a new line starts
 _REACH_S = 5.0  # a clock is a straight line to far below a millisecond over this time
-_HARMLESS = 0.15  # jitter in periods that is left as it is: the rounding of 100 Hz to whole milliseconds is 0.1
+_HARMLESS = 0.02  # jitter in periods that is left as it is
 
 
 def straighten(time_s: FloatArray, *, rate_hz: float | None = None) -> tuple[FloatArray, str]:
@@ -35,11 +35,11 @@ def straighten(time_s: FloatArray, *, rate_hz: float | None = None) -> tuple[Flo
     if tries:
         # The long slope has the say unless the other period fits far better.
         rms, fit = min(tries, key=lambda found: found[0] * (1.0 if found[2] == period else 1.5))[:2]
-        again = f" and {repeats} repeat" if repeats else ""
+        again = f" and repeat ({repeats})" if repeats else ""
         rate = 1.0 / float(np.median(np.diff(fit)))
         return fit, f"Times jitter by {rms * 1e3:.1f} ms (rms){again}; they were straightened ({rate:.2f} Hz)."
     if repeats:
-        return _spread(time_s, period), f"{repeats} times repeat; those samples were spread evenly to the next time."
+        return _spread(time_s, period), f"Times repeat ({repeats}); those samples were spread evenly to the next time."
     return time_s, ""
 
 

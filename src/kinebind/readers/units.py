@@ -45,13 +45,21 @@ def parse_unit(text: str) -> str | None:
     return _SPELLINGS.get(plain)
 
 
-def unit_scale(text: str, units: dict[str, float], flag: str) -> float:
-    """SI value of one unit that the user named; raises InputError that lists the units and the flag."""
-    negative = units is ACC_UNITS and text.strip().startswith("-")
-    unit = parse_unit(text.strip().removeprefix("-") if negative else text)
+def named_unit(text: str, units: dict[str, float], flag: str) -> str:
+    """The unit that a user or file named, as `units` spells it; raises InputError that lists the units and the flag.
+
+    An acceleration unit keeps a minus sign in front.
+    """
+    sign = "-" if units is ACC_UNITS and text.strip().startswith("-") else ""
+    unit = parse_unit(text.strip().removeprefix(sign))
     if unit not in units:
         raise InputError(f"'{text}' is not a unit for {flag}.", f"Use one of: {', '.join(units)}.")
-    return -units[unit] if negative else units[unit]
+    return sign + unit
+
+
+def unit_scale(unit: str, units: dict[str, float]) -> float:
+    """SI value of one `unit` as `named_unit` spells it, negative with a minus sign in front."""
+    return -units[unit[1:]] if unit.startswith("-") else units[unit]
 
 
 def likely_acc_unit(rest_norm: float) -> str | None:
