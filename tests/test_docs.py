@@ -11,6 +11,7 @@ import pytest
 
 import sync_scene
 from kinebind import ClockMap, Recording, save
+from kinebind.readers import FORMATS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -102,3 +103,9 @@ def test_a_placeholder_becomes_its_figure(tmp_path):
     assert page("{{ sync.clips }}") == "400"
     assert page("{{ sync.gone }}") == page("{{ gone.lag_ms }}") == "not measured"
     assert "commit `0123456789`" in page("{{ sync.about }}")
+
+
+def test_the_table_of_formats_names_them_all():
+    page = figures.on_page_markdown((ROOT / "docs/formats.md").read_text(encoding="utf-8"))
+    assert all(f"| `{fmt.name}` |" in page for fmt in FORMATS)
+    assert "{{" not in page

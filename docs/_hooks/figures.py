@@ -1,7 +1,10 @@
-"""Figures in the documentation come from results/*.json: `{{ sync.sim_median_ms }}` is that metric.
+"""What the documentation does not hold by itself: figures from results/*.json, and the formats that are read.
+
+`{{ sync.sim_median_ms }}` is that metric of results/sync.json.
 
 `{{ sync.sim_within_33ms | .3f }}` sets its format. With `sim_median_ms_lo` and `_hi` beside it the interval follows
 in brackets. `{{ sync.about }}` tells how the figures were made. What was not measured says so.
+`{{ formats }}` is a table of all formats.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+
+from kinebind.readers import FORMATS
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 FIGURE = re.compile(r"\{\{ (?P<file>\w+)\.(?P<key>\w+)(?: \| (?P<format>[^ }]+))? \}\}")
@@ -48,7 +53,15 @@ def figure(match: re.Match[str], results: dict[str, dict[str, Any]]) -> str:
     return text
 
 
+def formats_table() -> str:
+    """All formats that Kinebind reads, as a table."""
+    kinds = {"imu": "sensor", "poses": "2D poses", "motion": "3D motion", "recording": "recording"}
+    rows = [f"| `{f.name}` | {kinds[f.kind]} | {f.describes} |" for f in FORMATS]
+    return "\n".join(["| name | holds | |", "|---|---|---|", *rows])
+
+
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Called by MkDocs with each page's text."""
     results = load_results()
+    markdown = markdown.replace("{{ formats }}", formats_table())
     return FIGURE.sub(lambda match: figure(match, results), markdown)
