@@ -17,7 +17,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -210,10 +209,8 @@ def _joined_table(
     columns: dict[str, FloatArray] = {}
     if isinstance(source, Imu):
         columns |= _channels(source if rate_hz is None else source.resample(time_s), f"{source.name}_")
-    # Splines and filters let other threads run; two at a time keep the memory of long recordings small.
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for resampled in pool.map(lambda s: _resampled(s[0], s[1], time_s), sensors):
-            columns |= resampled
+    for imu, answer in sensors:
+        columns |= _resampled(imu, answer, time_s)
     if poses and isinstance(source, Poses):
         shown = source if rate_hz is None else source.resample(time_s)
         for k, name in enumerate(COCO17):
