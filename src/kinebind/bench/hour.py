@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,7 @@ from kinebind.clock import ClockMap, FloatArray
 from kinebind.imu import Imu
 from kinebind.recording import Recording
 from kinebind.store import load
-from kinebind.tasks.sync import ClockAnswer, sync
+from kinebind.tasks.sync import ClockAnswer, Piece, sync
 
 SITES = ("left_wrist", "right_wrist", "left_shank", "right_shank", "chest")
 SKEW = 400e-6
@@ -45,21 +48,40 @@ def _jumped(imu: Imu, jump_s: float) -> Imu:
     return cut.replace(time_s=np.where(cut.time_s < jump_s, cut.time_s, cut.time_s - JUMP_S))
 
 
-def max_error_s(answer: ClockAnswer, truth: ClockMap, jump_s: float, times_s: FloatArray) -> float:
+def max_error_s(answer: Measured, truth: ClockMap, jump_s: float, times_s: FloatArray) -> float:
     """Largest error over IMU times, away from the jump."""
     times = times_s[np.abs(times_s - jump_s) >= AWAY_S]
     true_video = truth.to_video(np.where(times < jump_s, times, times + JUMP_S))
     return float(np.max(np.abs(answer.to_video(times) - true_video)))
 
 
-def measure(path: Path) -> dict[str, float]:
-    """Seconds and peak memory of synchronising a recording file, in this process."""
+@dataclass(frozen=True)
+class Measured:
+    """What a process of its own needed to synchronise a recording, and the pieces that it found."""
+
+    seconds: float
+    peak_mb: float
+    pieces: tuple[tuple[float, float, float, float, float], ...]
+
+    def to_video(self, imu_time_s: FloatArray) -> FloatArray:
+        """Video times by the pieces (start, end, offset, skew and reference time each)."""
+        pieces = tuple(Piece(a, b, ClockMap(o, k, r), 1.0) for a, b, o, k, r in self.pieces)
+        return ClockAnswer("", "", (), pieces, 1.0).to_video(imu_time_s)
+
+
+def measure(path: Path) -> Measured:
+    """Synchronise a recording file in this process."""
     recording = load(path)
     start = time.perf_counter()
     answer = sync(recording).answers[0]
     seconds = time.perf_counter() - start
-    out = {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0}
-    for i, piece in enumerate(answer.pieces):
-        out |= {f"start{i}": piece.start_s, f"end{i}": piece.end_s}
-        out |= {f"offset{i}": piece.clock.offset_s, f"skew{i}": piece.clock.skew, f"ref{i}": piece.clock.ref_time_s}
-    return out
+    rows = [(p.start_s, p.end_s, p.clock.offset_s, p.clock.skew, p.clock.ref_time_s) for p in answer.pieces]
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+    return Measured(seconds, peak_mb, tuple((float(a), float(b), c, d, e) for a, b, c, d, e in rows))
+
+
+def in_own_process(path: Path) -> Measured:
+    """`measure` in a fresh process, whose peak memory is its own."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(measure, path).result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from kinebind.motion import Motion
 from kinebind.poses import Poses
 from kinebind.readers.amc import read_amc
 from kinebind.readers.bvh import read_bvh
+from kinebind.readers.deepmimic import read_deepmimic
 from kinebind.recording import Recording
 from kinebind.tasks.sync.limb_signals import RATE_HZ
 from kinebind.tasks.sync.refusal import side_peak
@@ -53,10 +55,13 @@ class Source:
 
     name: str
     groups: tuple[tuple[Path, ...], ...]
+    asf: Path | None = None
 
     def read(self, path: Path) -> Motion:
         """One file's motion."""
-        return read_amc(path) if path.suffix == ".amc" else read_bvh(path)
+        if path.suffix == ".amc":
+            return read_amc(path, asf_path=self.asf)
+        return read_bvh(path) if path.suffix == ".bvh" else read_deepmimic(path)
 
 
 def training_sources(data: Path) -> list[Source]:
@@ -66,17 +71,31 @@ def training_sources(data: Path) -> list[Source]:
 
 
 def test_sources(data: Path) -> list[Source]:
-    """CMU's ASF/AMC files by subject: never fitted on."""
-    asf = sorted((data / "cmu-asfamc").rglob("*.asf"))
-    groups = [tuple(sorted(p.parent.glob("*.amc"))) for p in asf]
-    six = sorted((data / "cmu-mocap6").rglob("*.asf"))
-    groups6 = [tuple(sorted(p.parent.glob("*.amc"))) for p in six]
-    return [Source("cmu-asfamc", tuple(g for g in groups if g)), Source("cmu-mocap6", tuple(g for g in groups6 if g))]
+    """CMU's ASF/AMC files: never fitted on."""
+    skeletons = sorted((data / "cmu-asfamc").rglob("*.asf"))
+    subjects = tuple(tuple(sorted(p.parent.glob("*.amc"))) for p in skeletons)
+    six = tuple(sorted((data / "cmu-mocap6").rglob("*.amc")))
+    # The six sequences come without a skeleton; any CMU subject's serves, with bones not quite their own.
+    return [Source("cmu-asfamc", subjects), Source("cmu-mocap6", (six,), skeletons[0] if skeletons else None)]
 
 
-def idle_files(data: Path) -> list[Path]:
-    """The five files of standing people that stand for 'nothing to align'."""
-    return sorted((data / "reactidle").rglob("*.bvh"))[-5:]
+def validation_sources(data: Path) -> list[Source]:
+    """DeepMimic's people: nothing is fitted on them, and looking is free."""
+    return [Source("deepmimic", (tuple(sorted(p for p in (data / "deepmimic").rglob("*.txt") if _is_person(p))),))]
+
+
+def _is_person(path: Path) -> bool:
+    """Whether a DeepMimic file is a person's (44 values a frame), not a dog's."""
+    try:
+        return len(json.loads(path.read_text(encoding="utf-8"))["Frames"][0]) == 44
+    except (ValueError, KeyError, IndexError, TypeError):
+        return False
+
+
+def idle_sources(data: Path, *, final: bool) -> list[Source]:
+    """People who stand idle, 'nothing to align': the last five files are kept for the test."""
+    files = sorted((data / "reactidle").rglob("*.bvh"))
+    return [Source("reactidle", tuple((f,) for f in (files[-5:] if final else files[:-5])))]
 
 
 class Bodies:
@@ -117,7 +136,7 @@ class Bodies:
 
 def _from_zero(motion: Motion, duration_s: float) -> np.ndarray:
     inside = (motion.time_s >= motion.time_s[0]) & (motion.time_s < motion.time_s[0] + duration_s + 0.5)
-    return motion.time_s[inside] - motion.time_s[0]
+    return np.asarray(motion.time_s[inside] - motion.time_s[0])
 
 
 def filmed(
@@ -185,12 +204,13 @@ def scene(
     rate_hz: float = 100.0,
     wearer: Posture | None = None,
     aperiodic_only: bool = False,
+    periodic_only: bool = False,
 ) -> Scene:
     """One clip: the video covers duration_s of a motion; the sensors cover as much, up to ±max_offset_s later.
 
     The streams therefore share duration_s − |offset| of the motion, and both clocks start near zero.
     wearer: another body that the sensors are on (a negative: the truth is then meaningless).
-    aperiodic_only: draw motions until one does not repeat itself.
+    aperiodic_only, periodic_only: draw motions until one does not, or does, repeat itself.
     """
     while True:
         body = bodies.draw(duration_s + max_offset_s, rng)
@@ -209,7 +229,7 @@ def scene(
             rate_hz=rate_hz, video_start_s=video_start,
         )  # fmt: skip
         periodic = repeats(imus)
-        if not (aperiodic_only and periodic):
+        if not (aperiodic_only and periodic) and not (periodic_only and not periodic):
             break
     if not gyroscope:
         imus = tuple(i.replace(gyr_sensor=None) for i in imus)

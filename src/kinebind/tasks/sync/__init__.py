@@ -1,5 +1,6 @@
 """Synchronisation of clocks: which IMU time is which video time."""
 
+from kinebind.tasks.sync.estimate import Hint, sync
 from kinebind.tasks.sync.result import (
     ClockAnswer,
     Curve,
@@ -9,7 +10,6 @@ from kinebind.tasks.sync.result import (
     SensorFinding,
     SyncResult,
 )
-from kinebind.tasks.sync.estimate import Hint, sync
 
 __all__ = [
     "ClockAnswer", "Curve", "Hint", "Piece", "Reason", "Residuals", "SensorFinding", "SyncResult", "sync",

@@ -1,4 +1,9 @@
-"""How sure an answer is: the stated probability that its timing error is at most 50 ms."""
+"""How sure an answer is: the stated probability that its timing error stays within a tolerance.
+
+Two parts, both fitted on simulated recordings and development data: that the peak is the right one (a logistic
+regression), and that the error about the right peak stays within the tolerance (a Laplace distribution whose scale
+follows the width of the peak). The product is the confidence, so one fit serves every tolerance.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,10 @@ import math
 
 from kinebind.tasks.sync.calibration import calibration
 
+TOLERANCE_S = 0.05
+"""Timing error that a confidence is about unless another is asked for."""
+RIGHT_PEAK_S = 0.15
+"""An answer within this of the truth stands on the right peak."""
 FEATURES = ("log_margin", "log_evidence", "log_sigma")
 
 
@@ -23,8 +32,15 @@ def features(evidence_nats: float, margin_nats: float, sigma_s: float) -> dict[s
     }
 
 
-def confidence(values: dict[str, float]) -> float:
-    """Probability 0..1 by the fitted logistic regression on `features`."""
+def confidence(values: dict[str, float], tolerance_s: float = TOLERANCE_S) -> float:
+    """Probability 0..1 that the timing error is at most `tolerance_s`, from `features`."""
     fitted = calibration()["confidence"]
     score = fitted["intercept"] + sum(fitted[name] * values[name] for name in FEATURES)
-    return 1.0 / (1.0 + math.exp(-min(max(score, -30.0), 30.0)))
+    right_peak = 1.0 / (1.0 + math.exp(-min(max(score, -30.0), 30.0)))
+    return right_peak * (1.0 - math.exp(-tolerance_s / error_scale_s(values)))
+
+
+def error_scale_s(values: dict[str, float]) -> float:
+    """Mean absolute timing error about the right peak, seconds."""
+    fitted = calibration()["confidence"]
+    return math.exp(fitted["scale_intercept"] + fitted["scale_log_sigma"] * values["log_sigma"])

@@ -15,7 +15,7 @@ from kinebind.parts import mirror_site
 from kinebind.poses import Poses
 from kinebind.recording import Recording
 from kinebind.tasks.sync import refusal
-from kinebind.tasks.sync.confidence import confidence, features
+from kinebind.tasks.sync.confidence import TOLERANCE_S, confidence, error_scale_s, features
 from kinebind.tasks.sync.cues import Felt, felt
 from kinebind.tasks.sync.hypothesis import Hypothesis, beside, summed, window_evidence, worn_by
 from kinebind.tasks.sync.limb_signals import RATE_HZ, Track, track
@@ -73,6 +73,7 @@ def sync(
     search_s: tuple[float, float] | None = None,
     hint: Hint | float | None = None,
     shared_clock: bool = False,
+    tolerance_s: float = TOLERANCE_S,
 ) -> SyncResult:
     """Find the offset and skew of each of the recording's clocks.
 
@@ -83,6 +84,7 @@ def sync(
     hint: an offset near which to look first (seconds, or a `Hint` with its width); if nothing convincing is there,
         the whole range is searched and the result says so.
     shared_clock: take all sensors to run on one clock, whatever their `clock_id`.
+    tolerance_s: the timing error that the confidence is about.
 
     Returns one `ClockAnswer` a clock; refused clocks carry their reason and, where there is one, the best guess.
     Raises InputError where the recording has no sensors, or neither a person nor a reference.
@@ -99,7 +101,7 @@ def sync(
     scene = _Scene.of(recording, person, reference)
     answers = []
     for clock_id, group in Recording(imus=tuple(imus)).clocks().items():
-        answers.append(_one_clock(clock_id, group, scene, search_s, hint))
+        answers.append(_one_clock(clock_id, group, scene, search_s, hint, tolerance_s))
     asked = search_s or (
         min(_whole_range(a, scene)[0] for a in imus),
         max(_whole_range(a, scene)[1] for a in imus),
@@ -150,6 +152,7 @@ def _one_clock(
     scene: _Scene,
     search_s: tuple[float, float] | None,
     hint: Hint | None,
+    tolerance_s: float,
 ) -> ClockAnswer:
     """Answer one clock: near the hint first, then everywhere; a refusal looks for slow motion as its cause."""
     sensors = tuple(felt(i) for i in imus)
@@ -161,7 +164,7 @@ def _one_clock(
     if hint is not None:
         near = (max(whole[0], hint.offset_s - hint.width_s), min(whole[1], hint.offset_s + hint.width_s))
         if near[0] < near[1]:
-            answer = _answer(clock_id, sensors, _search(sensors, scene, near), scene.sensor is None)
+            answer = _answer(clock_id, sensors, _search(sensors, scene, near), scene.sensor is None, tolerance_s)
             if answer.answered:
                 return answer
         notes = (
@@ -171,7 +174,7 @@ def _one_clock(
     if whole[0] >= whole[1]:
         reason = Reason("too_little_overlap", "The streams never overlap in the searched range.", "Widen --search.")
         return ClockAnswer(clock_id, "", _unheard(sensors), (), 0.0, reason=reason, notes=notes)
-    answer = _answer(clock_id, sensors, _search(sensors, scene, whole), scene.sensor is None)
+    answer = _answer(clock_id, sensors, _search(sensors, scene, whole), scene.sensor is None, tolerance_s)
     if answer.reason is not None and answer.reason.code in ("no_match", "weak", "periodic"):
         stretched = _slow_motion(sensors, scene, answer.features.get("evidence_nats", 0.0))
         if stretched is not None:
@@ -270,7 +273,9 @@ def _windows(hypothesis: Hypothesis, guesses: list[Guess]) -> Windows:
     return Windows(centre_s, lag, nats, np.repeat(np.arange(len(guesses)), band.size))
 
 
-def _answer(clock_id: str, sensors: tuple[Felt, ...], found: _Found, has_video: bool) -> ClockAnswer:
+def _answer(
+    clock_id: str, sensors: tuple[Felt, ...], found: _Found, has_video: bool, tolerance_s: float
+) -> ClockAnswer:
     """Refine the guesses into pieces with lines, and say how sure they are."""
     hypothesis = found.hypothesis
     windows = _windows(hypothesis, found.guesses)
@@ -284,7 +289,7 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: _Found, has_video: 
     top = float(curve[inside].max()) if inside.any() else line.nats
     margin = top - others[0][1] if others else top
     values = features(nats, margin, line.offset_std_s)
-    sure = confidence(values)
+    sure = confidence(values, tolerance_s)
     overlap_s = float(found.anchors.overlap_s.max(axis=1).sum())
     reason = None
     if sure < ANSWERED_AT or overlap_s < refusal.SHORTEST_OVERLAP_S:
@@ -298,7 +303,7 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: _Found, has_video: 
         sensors=_findings(hypothesis, sensors, line),
         pieces=pieces,
         confidence=sure,
-        uncertainty_s=line.offset_std_s,
+        uncertainty_s=error_scale_s(values),
         skew_uncertainty=line.slope_std,
         reason=reason,
         mirrored=hypothesis.mirrored,

@@ -86,7 +86,7 @@ def grid(start_s: float, end_s: float, rate_hz: float = RATE_HZ) -> FloatArray:
 
 def smoothed(values: FloatArray, rate_hz: float, cutoff_hz: float) -> FloatArray:
     """Low-pass (T, k) on a uniform grid, each unbroken run by itself; NaN rows stay."""
-    return over_runs(values, lambda run: low_pass(run, rate_hz, cutoff_hz))
+    return np.asarray(over_runs(values, lambda run: low_pass(run, rate_hz, cutoff_hz)))
 
 
 def pixels_per_m(keypoints_px: FloatArray) -> float:
@@ -114,7 +114,7 @@ def without_outliers(poses: Poses) -> FloatArray:
     if keypoints.shape[0] < 2 * half + 1 or not np.isfinite(body_px):
         return keypoints
 
-    out = keypoints.copy()
+    out: FloatArray = keypoints.copy()
     for joint in range(keypoints.shape[1]):
         seen = np.flatnonzero(np.isfinite(keypoints[:, joint, 0]))
         if seen.size < 2 * half + 1:
@@ -163,9 +163,11 @@ def limb_signals(person: Track, site: str) -> dict[str, FloatArray]:
     turning = np.zeros(person.time_s.size)
     for i, (start, end) in enumerate(vectors):
         vector = _mix(person.fast_m, end) - _mix(person.fast_m, start)
+        if not np.isfinite(vector).any():  # what is never seen (ears from behind, shoulders out of view) has no say
+            continue
         out[f"tilt{i}"], out[f"bearing{i}"] = vector[:, 1], vector[:, 0]
         turning += np.square(_rate_of_change(vector)).sum(axis=1)
-    out["turn"] = np.sqrt(turning)
+    out["turn"] = np.sqrt(turning) if "tilt0" in out or "tilt1" in out else np.full_like(turning, np.nan)
     return out
 
 

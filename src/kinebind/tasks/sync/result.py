@@ -76,9 +76,10 @@ class ClockAnswer:
     """The answer for one clock.
 
     person: whom the sensors were taken to be worn by (the reference sensor's name where there is no video).
-    confidence: stated probability that the timing error is ≤ 50 ms; an answer counts as given from 0.5 on.
+    confidence: stated probability that the timing error is ≤ 50 ms (or the tolerance that was asked for); an
+        answer counts as given from 0.5 on.
     pieces: at least one where there is a best guess, also in a refusal; empty where nothing could be computed.
-    uncertainty_s: standard deviation of the offset given that the peak is the right one, seconds.
+    uncertainty_s: mean absolute timing error to expect if the peak is the right one, seconds.
     reason: set in a refusal. notes: what else the user should know (mirrored video, sites found, repairs).
     rivals_s: offsets of the best rival peaks, strongest first, with their evidence.
     """
