@@ -302,7 +302,7 @@ def _variants(name: str, cases: list[tuple[Imu, Poses, ClockMap]]) -> dict[str, 
     """Correlation with every variant, so that the one it gets is seen to be its best."""
     range_s = (-utd.RANGE_S, utd.RANGE_S)
     out = {}
-    for _band in baselines.VARIANTS:
+    for variant in baselines.VARIANTS:
         offsets = [baselines.correlation_offset_s((imu,), poses, range_s, variant) for imu, poses, _ in cases]
         errors = [
             timing_error_s(ClockMap(o, 0.0, truth.ref_time_s), truth, imu, poses)

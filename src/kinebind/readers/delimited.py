@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,14 +44,19 @@ class Columns:
     notes: list[str] = field(default_factory=list)
 
 
-class _Rewritten(io.RawIOBase):
-    """A file as UTF-8 whose lines are rewritten to one delimiter while they are read."""
+class _CleanText(io.RawIOBase):
+    """A text file as valid UTF-8, its lines rewritten to one delimiter where the dialect asks for it.
+
+    Damaged bytes become U+FFFD. Works in blocks that end with a line.
+    """
 
     def __init__(self, path: Path, encoding: str, dialect: Dialect) -> None:
-        self._file = path.open(encoding=encoding, errors="replace", newline="")
+        self._file = path.open("rb")
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
         self._pattern = re.compile(dialect.separator.rewrite) if dialect.separator.rewrite else None
         self._delimiter = dialect.separator.delimiter
-        self._left = b""
+        self._unfinished = ""  # the start of a line that the next block continues
+        self._ready = b""
 
     def readable(self) -> bool:
         return True
@@ -59,16 +66,19 @@ class _Rewritten(io.RawIOBase):
         super().close()
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
-        while not self._left:
-            text = self._file.read(BLOCK_BYTES) + self._file.readline()
-            if not text:
-                return 0
+        while not self._ready:
+            block = self._file.read(BLOCK_BYTES)
+            text = self._unfinished + self._decoder.decode(block, final=not block)
+            end = len(text) if not block else 1 + (text.rfind("\n") if "\n" in text else text.rfind("\r"))
+            self._unfinished, text = text[end:], text[:end]
             if self._pattern is not None:
                 lines = re.split(r"\r\n|\n|\r", text)
                 text = "\n".join(self._pattern.sub(self._delimiter, line.strip()) for line in lines)
-            self._left = text.encode()
-        size = min(len(buffer), len(self._left))
-        buffer[:size], self._left = self._left[:size], self._left[size:]
+            self._ready = text.encode()
+            if not block and not self._ready:
+                return 0
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
         return size
 
 
@@ -88,13 +98,10 @@ def read_text_columns(head: Head, dialect: Dialect, numbers: Sequence[str], text
             odd_rows.append(row.text[:60])
         return "skip"
 
-    source: object = str(head.path)
-    if dialect.separator.rewrite or head.encoding == "utf-16":
-        source = pa.PythonFile(_Rewritten(head.path, head.encoding, dialect), mode="r")
     wanted = list(dict.fromkeys((*numbers, *texts)))
     try:
-        with pa.csv.open_csv(
-            source,
+        with closing(_CleanText(head.path, head.encoding, dialect)) as source, pa.csv.open_csv(
+            pa.PythonFile(source, mode="r"),
             pa.csv.ReadOptions(
                 column_names=list(dialect.names), skip_rows=dialect.first_data_line, block_size=BLOCK_BYTES
             ),

@@ -91,13 +91,15 @@ def _tail_lines(head: Head) -> list[str]:
     return re.split(r"\r\n|\n|\r", text)[1:-1]
 
 
-def _coverage(separator: Separator, lines: list[str]) -> tuple[float, int]:
-    """Share of the lines that are rows of data of the commonest width, and that width."""
-    widths = Counter(len(cells) for cells in map(separator.split, lines) if _is_data(cells))
-    if not widths:
+def _fit(separator: Separator, lines: list[str]) -> tuple[float, int]:
+    """How well a separator fits, 0 to 1, and the rows' width: the share of the lines that are rows of data of the
+    commonest width, times the share of numbers among their cells."""
+    rows = [cells for cells in map(separator.split, lines) if _is_data(cells)]
+    if not rows:
         return 0.0, 0
-    width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-    return count / len(lines), width
+    width, count = max(Counter(map(len, rows)).items(), key=lambda item: (item[1], item[0]))
+    cells = [c for row in rows if len(row) == width for c in row if c.strip().lower() not in _MISSING]
+    return count / len(lines) * sum(map(is_number, cells)) / len(cells), width
 
 
 def find_dialect(head: Head) -> Dialect:
@@ -111,9 +113,9 @@ def find_dialect(head: Head) -> Dialect:
     lines = head.lines[:2000]
     sample = [line for line in (*lines[:400], *_tail_lines(head)) if line.strip() and not _COMMENT.match(line)]
     # Early separators win ties: a tab between tabs is an empty cell, not a longer blank.
-    found = [(_coverage(separator, sample), separator) for separator in _SEPARATORS] if sample else []
-    best = max((share for (share, _), _ in found), default=0.0)
-    if best < 0.3:
+    found = [(_fit(separator, sample), separator) for separator in _SEPARATORS] if sample else []
+    best = max((fit for (fit, _), _ in found), default=0.0)
+    if best < 0.1:
         last = next((line for line in reversed(lines) if line.strip()), "")
         cells = max((s.split(last) for s in _SEPARATORS[:4]), key=len)
         if len(cells) >= 3 and max(map(len, cells)) < 40:

@@ -80,8 +80,6 @@ def _looks_like(head: Head) -> str:
         return "is a binary file of an unknown kind"
     if head.text.lstrip()[:1] in ("{", "["):
         return "is JSON without anything that looks like poses"
-    if len(head.lines) <= 1:
-        return f"holds a single line of {head.size_bytes} bytes; it seems to be cut off"
     try:
         find_dialect(head)
     except InputError as error:

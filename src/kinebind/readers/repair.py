@@ -66,7 +66,7 @@ def repair_times(
     if dropped:
         notes.append(f"Rows with a time far from their neighbours' were left out ({dropped}).")
     parts = _split(time_s, rows)
-    if len(parts) > 1 and _tile(time_s, parts):
+    if len(parts) > 1 and _tile(time_s, rows):
         parts = [rows]
     pieces = []
     for part in parts:
@@ -82,10 +82,16 @@ def repair_times(
         t, note = straighten(t, rate_hz=rate_hz)
         if note:
             piece_notes.append(note)
+        later = np.diff(t, prepend=-np.inf) > 0
+        if not later.all():
+            piece_notes.append(f"Rows whose time does not differ from the one before were left out ({(~later).sum()}).")
+            part, t = part[later], t[later]
+            if part.size < 2:
+                continue
         pieces.append(Piece(part, t, tuple(piece_notes)))
-    kept = sum(p.rows.size for p in pieces)
-    if kept < sum(p.size for p in parts):
-        notes.append(f"Single rows between jumps of the clock were left out ({sum(p.size for p in parts) - kept}).")
+    alone = sum(p.size for p in parts if p.size < 2)
+    if alone:
+        notes.append(f"Single rows between jumps of the clock were left out ({alone}).")
     if len(pieces) > 1:
         notes.append(f"The recorder's clock jumped ({len(pieces) - 1} times); each piece has a clock of its own.")
     return pieces, tuple(notes)
@@ -139,9 +145,17 @@ def _split(t: FloatArray, rows: IndexArray) -> list[IndexArray]:
     return [rows[a:b] for a, b in itertools.pairwise(edges)]
 
 
-def _tile(t: FloatArray, parts: list[IndexArray]) -> bool:
-    """Whether runs, put in order, follow one another as samples do: then it was the rows' order, not the clock."""
-    spans = np.array(sorted((t[p].min(), t[p].max()) for p in parts))
-    between = spans[1:, 0] - spans[:-1, 1]
-    step = np.median(np.concatenate([np.diff(np.sort(t[p])) for p in parts])) if t.size > len(parts) else 0.0
-    return bool((between >= 0).all() and np.median(between) <= 3.0 * max(step, 1e-9))
+def _tile(t: FloatArray, rows: IndexArray) -> bool:
+    """Whether unbroken runs of rows, put in order, follow one another as samples do: then the rows were out of
+    order, not the clock."""
+    times = t[rows]
+    step = np.diff(times)
+    if not (step < 0).any():
+        return False
+    usual = float(np.median(np.abs(step)))
+    run = np.concatenate([[0], np.cumsum((step < 0) | (step > 3.0 * usual))])
+    order = np.argsort(times, kind="stable")
+    change = np.diff(run[order]) != 0
+    # A run that another one interrupts was recorded beside it, on another clock.
+    whole = np.count_nonzero(change) == run[-1]
+    return bool(whole and np.median(np.diff(times[order])[change]) <= 3.0 * usual)

@@ -10,11 +10,12 @@ from kinebind.clock import FloatArray
 
 _PAUSE_S = 2.0  # over a longer gap, samples are not counted on: a new line starts
 _REACH_S = 5.0  # a clock is a straight line to far below a millisecond over this time
+_SHORTEST_S = 1e-6
 _HARMLESS = 0.02  # jitter in periods that is left as it is
 
 
 def straighten(time_s: FloatArray, *, rate_hz: float | None = None) -> tuple[FloatArray, str]:
-    """Strictly increasing times for samples in order, and a sentence on what was done ("" where nothing).
+    """Strictly increasing times (above a microsecond's step) for samples in order, and a sentence on what was done ("" where nothing).
 
     time_s (n,): non-decreasing seconds. rate_hz: nominal rate, used where it agrees with the data within 5 %.
     A sensor samples evenly; the host stamps what arrives, late, in bursts, in whole milliseconds or seconds.
@@ -24,7 +25,7 @@ def straighten(time_s: FloatArray, *, rate_hz: float | None = None) -> tuple[Flo
     step = np.diff(time_s)
     repeats = int(np.count_nonzero(step <= 0))
     period = _period(time_s, rate_hz)
-    if period <= 0:  # all times are one
+    if period < _SHORTEST_S:  # all times are one, as far as can be told
         return time_s, ""
     if repeats == 0 and _misfit(step, period) <= _HARMLESS:
         return time_s, ""
@@ -72,7 +73,7 @@ def _period(t: FloatArray, rate_hz: float | None) -> float:
     """Seconds a sample: the median slope over two seconds of samples, which neither bursts nor gaps move."""
     n = t.size - 1
     rough = (t[-1] - t[0]) / n
-    if rough <= 0:
+    if rough < _SHORTEST_S:
         return 0.0
     reach = min(max(int(2.0 / rough), 10), n)
     for _ in range(2):  # a long pause makes the first guess of the reach too short

@@ -39,7 +39,7 @@ _SPELLINGS: dict[str, str] = {
 
 def parse_unit(text: str) -> str | None:
     """The unit that a text means ("m/s²" is "m/s2", "dps" is "deg/s"), or None where it means none of ours."""
-    plain = text.strip().lower().replace("²", "2").replace("⁻¹", "-1").replace("⁻²", "-2")
+    plain = text.strip().lower().replace("⁻¹", "-1").replace("⁻²", "-2").replace("²", "2")
     plain = plain.replace("µ", "u").replace("μ", "u").replace("º", "°")
     plain = re.sub(r"[\s()*·._]", "", plain) if "**" not in plain else re.sub(r"[\s()]", "", plain)
     return _SPELLINGS.get(plain)
@@ -77,7 +77,7 @@ def likely_time_unit(times: FloatArray) -> str | None:
     if step.size == 0:
         return None
     # The mean of the middle half: a median alone is coarse where times are whole milliseconds.
-    low, high = np.quantile(step, [0.25, 0.75])
+    low, high = np.quantile(step, [0.25, 0.75], method="nearest")
     typical = float(np.mean(step[(step >= low) & (step <= high)]))
     for unit, scale in TIME_UNITS.items():
         if 0.5e-3 <= typical * scale < 0.25:
