@@ -15,12 +15,13 @@ _HARMLESS = 0.02  # jitter in periods that is left as it is
 
 
 def straighten(time_s: FloatArray, *, rate_hz: float | None = None) -> tuple[FloatArray, str]:
-    """Strictly increasing times (above a microsecond's step) for samples in order, and a sentence on what was done ("" where nothing).
+    """Strictly increasing times for samples in order, and a sentence on what was done ("" where nothing).
 
     time_s (n,): non-decreasing seconds. rate_hz: nominal rate, used where it agrees with the data within 5 %.
     A sensor samples evenly; the host stamps what arrives, late, in bursts, in whole milliseconds or seconds.
     So a line is fitted to time over sample number, locally (±5 s) and robustly, samples that were lost counted
-    in. Where the times do not scatter about such a line (uneven sampling), only repeats are spread apart.
+    in. Where the times do not scatter about such a line (uneven sampling), only repeats are spread apart. Samples
+    that come faster than 1 MHz are left as they are.
     """
     step = np.diff(time_s)
     repeats = int(np.count_nonzero(step <= 0))
@@ -65,7 +66,7 @@ def _fit(t: FloatArray, step: FloatArray, period: float) -> tuple[float, FloatAr
     scatter = float(np.sqrt(np.mean((step - counts * period) ** 2)))
     # Even sampling scatters about the line as its steps do, or stays within a burst of it; uneven sampling strays
     # like a random walk.
-    even = np.quantile(np.abs(residual), 0.95) <= burst_s if bursts else rms <= scatter
+    even = np.quantile(np.abs(residual), 0.95) <= burst_s if bursts else rms <= 1.25 * scatter
     return (rms, fit, period) if even and (np.diff(fit) > 0).all() else None
 
 

@@ -64,7 +64,7 @@ def read_xsens_mtw(path: str | Path, options: ImuOptions = _DEFAULT) -> tuple[Im
         quat = _from_matrix(matrix.reshape(-1, 3, 3))
         if by_rows and free:
             # Undoes a known converter, which handed (w, x, y, z) to a routine that takes (x, y, z, w).
-            quat = quat[:, [3, 0, 1, 2]]
+            quat = quat[:, [1, 2, 3, 0]]
             notes.append("The file was converted from Xsens DOT with its quaternion's parts displaced; they were "
                          "put back in place.")  # fmt: skip
     time, rate_hz, told = _time(clocks, _declared_rate_hz(head) if options.rate_hz is None else options.rate_hz)
