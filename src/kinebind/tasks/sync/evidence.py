@@ -112,6 +112,8 @@ def _masked_sums(
     need += [(1 + i, 1 + j) for i, j in cross]
     rows, columns = (list(side) for side in zip(*need, strict=True))
     sums = irfft(fx[rows] * fy[columns], size, axis=1)[:, lags % size]
+    # A cyclic correlation repeats itself: lags at which the two do not meet must not show those at which they do.
+    sums[:, (lags <= -x.shape[0]) | (lags >= y.shape[0])] = 0.0
     count = np.round(sums[0])
     n = np.maximum(count, 1.0)
     sum_y, sum_yy = sums[1 : 1 + q], sums[1 + q : 1 + 2 * q]
