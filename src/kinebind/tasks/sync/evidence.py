@@ -24,6 +24,8 @@ from kinebind.clock import FloatArray
 
 MIN_OVERLAP_S = 0.5
 """Lags with less common data than this have no evidence."""
+_STEADY = 1e-6
+"""Variance, as a share of the whole signal's, below which an overlap holds none: differences of large sums round."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def lagged_evidence(
 
 def _one_coefficient(xx: FloatArray, xy: FloatArray, yy: FloatArray, n: FloatArray, positive: bool) -> FloatArray:
     """Log Bayes factor (L,) of y on one x, from their covariances over the overlap."""
-    explained = xy * xy / np.maximum(xx * yy, 1e-30) * n / (n + 1.0)
+    explained = xy * xy / (np.maximum(xx, _STEADY) * yy) * n / (n + 1.0)
     if positive:
         explained = np.where(xy > 0, explained, 0.0)
     return np.asarray(-0.5 * np.log1p(n) - 0.5 * n * np.log1p(-np.clip(explained, 0.0, 0.9999)))
@@ -76,12 +78,12 @@ def _many_coefficients(xx: FloatArray, xy: FloatArray, yy: FloatArray, n: FloatA
     """Log Bayes factor (L,) of y on several x: xx (L, p, p), xy (L, p), yy (L,)."""
     p = xx.shape[1]
     # Scale by the largest spread over all lags, one for all columns: up and ahead are parts of one rotation.
-    size = np.maximum(np.max(np.trace(xx, axis1=1, axis2=2)) / p, 1e-30)
+    size = np.maximum(np.max(np.trace(xx, axis1=1, axis2=2)) / p, _STEADY)
     precision = np.eye(p) + n[:, None, None] * xx / size
     moment = n[:, None] * xy / np.sqrt(size)
     factor = np.linalg.cholesky(precision)
     half = np.linalg.solve(factor, moment[..., None])[..., 0]
-    explained = np.clip((half**2).sum(axis=1) / np.maximum(n * yy, 1e-30), 0.0, 0.9999)
+    explained = np.clip((half**2).sum(axis=1) / (n * yy), 0.0, 0.9999)
     log_volume = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
     return np.asarray(-log_volume - 0.5 * n * np.log1p(-explained))
 
@@ -127,9 +129,8 @@ def _masked_sums(
         xx = np.stack([np.stack([centred_xx[min(i, j), max(i, j)] for j in cue.x], axis=-1) for i in cue.x], axis=-2)
         xy = np.stack([centred_xy[i, cue.y] for i in cue.x], axis=-1)
         yy = sum_yy[cue.y] - sum_y[cue.y] ** 2 / n
-        # Where the overlap holds no variance, the difference of large sums is rounding: take nothing as explained.
         common = float((power_x[list(cue.x)].mean(axis=0) * power_y[cue.y]).sum()) * size
-        out.append((xx, xy, np.maximum(yy, 1e-6 * n), 1.0 / max(common, 1.0)))
+        out.append((xx, xy, np.maximum(yy, _STEADY * n), 1.0 / max(common, 1.0)))
     return count, out
 
 
@@ -146,9 +147,10 @@ def _power(spectra: FloatArray, size: int) -> FloatArray:
 
 
 def _standardised(values: FloatArray, valid: npt.NDArray[np.bool_]) -> FloatArray:
-    """Columns centred and scaled by their valid rows; invalid rows are zero."""
+    """Columns centred and scaled by their valid rows; invalid rows are zero, and so are columns that never change."""
     if not valid.any():
         return np.zeros_like(values)
     mean = values[valid].mean(axis=0)
     spread = values[valid].std(axis=0)
-    return np.where(valid[:, None], (values - mean) / np.where(spread > 0, spread, 1.0), 0.0)
+    moves = spread > 1e-9 * np.abs(values[valid]).max(axis=0)
+    return np.where(valid[:, None] & moves, (values - mean) / np.where(moves, spread, 1.0), 0.0)
