@@ -1,0 +1,82 @@
+"""The program `kinebind`: its commands, its errors and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import kinebind
+from kinebind.cli.bench import bench
+from kinebind.cli.console import show_error
+from kinebind.cli.convert import convert
+from kinebind.cli.demo import demo
+from kinebind.cli.inspect import inspect
+from kinebind.cli.simulate import simulate
+from kinebind.cli.sync import sync
+from kinebind.errors import InputError
+
+app = typer.Typer(
+    name="kinebind",
+    help="Binds what body-worn IMUs feel to what a camera sees.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# The base of usage errors; Typer does not export it, and has moved it between its versions.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+BAD_INPUT = 2
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"kinebind {kinebind.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _command in (sync, simulate, inspect, convert, demo, bench):
+    app.command()(_command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code: 0 done, 3 some clocks refused, 2 bad input, 130 interrupted."""
+    as_json = "--json" in arguments
+    try:
+        command = typer.main.get_command(app)
+        code = command.main(args=list(arguments), prog_name="kinebind", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except InputError as error:
+        show_error(error.what, error.fix, as_json=as_json)
+        return BAD_INPUT
+    except _UsageError as error:
+        place = getattr(getattr(error, "ctx", None), "command_path", "kinebind")
+        what = error.format_message()  # type: ignore[attr-defined]
+        show_error(what, f"See {place} --help.", as_json=as_json)
+        return BAD_INPUT
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough. Python would complain when it flushes the closed pipe at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        show_error(f"{error.filename or 'The system'}: {error.strerror or error}.", "", as_json=as_json)
+        return BAD_INPUT
+    except MemoryError:
+        show_error("There is not enough memory.", "Cut the files into shorter stretches.", as_json=as_json)
+        return BAD_INPUT

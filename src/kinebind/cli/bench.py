@@ -1,0 +1,77 @@
+"""`kinebind bench`: the benchmarks, and where their results go."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from kinebind.cli import options
+from kinebind.cli.console import Screen
+from kinebind.cli.folder import check_out
+from kinebind.errors import InputError
+
+_NAMES = ("sync", "simulate")
+
+
+def bench(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="sync or simulate.")],
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The unpacked data sets; by default KINEBIND_DATA.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of results files.")] = Path("results"),
+    final: Annotated[bool, typer.Option("--final", help="Open the test sets. Logged.")] = False,
+    fit: Annotated[bool, typer.Option("--fit", help="First fit weights and confidence anew (sync).")] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Measure how good and how fast Kinebind is, and write results/NAME.json."""
+    if name not in _NAMES:
+        raise InputError(f"There is no benchmark '{name}'.", f"Use one of: {', '.join(_NAMES)}.")
+    if fit and name != "sync":
+        raise InputError(f"--fit means nothing for the benchmark {name}.", "Leave it out.")
+    check_out(out)
+    folder = _data_folder(data)
+    # Here, because benchmarks load all of Kinebind, and no other command needs them.
+    from kinebind.bench.results_file import log_final, shown, write_results
+
+    screen = Screen(json=json, quiet=quiet)
+    command = " ".join(["kinebind bench", name, *(["--fit"] if fit else []), *(["--final"] if final else [])])
+    if final:
+        log_final(command, out)
+    with screen.logging():
+        metrics = _run(name, folder, final=final, fit=fit)
+    path = write_results(name, metrics, command=command, folder=out)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for row in shown(metrics):
+        table.add_row(*row)
+    screen.show(table)
+    screen.show(f"Written to {path}")
+    screen.answer({"format": "kinebind-bench-1", "out": str(path), "metrics": metrics})
+    return 0
+
+
+def _run(name: str, data: Path, *, final: bool, fit: bool) -> dict[str, float]:
+    if name == "simulate":
+        from kinebind.bench import simulate
+
+        return simulate.run(data, final=final)
+    from kinebind.bench import calibrate, sync
+
+    if fit:
+        calibrate.fit(data)
+    return sync.run(data, final=final)
+
+
+def _data_folder(given: Path | None) -> Path:
+    """The folder of data sets; raises InputError where none is named or it does not exist."""
+    named = given or os.environ.get("KINEBIND_DATA")
+    if not named:
+        raise InputError("Benchmarks need the data sets.", "Name their folder: --data DIR, or KINEBIND_DATA.")
+    folder = Path(named)
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}.", "Name the folder of the unpacked data sets with --data.")
+    return folder

@@ -1,0 +1,92 @@
+"""Files that Kinebind writes and reads again: sensors as tables, poses as .npz, recording.toml."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from kinebind.errors import InputError
+from kinebind.imu import Imu
+from kinebind.poses import Poses
+from kinebind.store import written_whole
+
+
+def write_imu_table(imus: Sequence[Imu], path: Path) -> None:
+    """Write sensors to a .csv or .parquet, whole or not at all.
+
+    One sensor gives the columns `acc_x (m/s2)`, `gyr_x (rad/s)`, `quat_x`, `mag_x`; several that share their times
+    stand side by side with their names in front. Missing values are empty.
+    Raises InputError for another ending, sensors whose times differ, and a place that cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise InputError(f"{path}: a table of samples is .csv or .parquet.", "Choose another ending.")
+    first = imus[0]
+    if any(not np.array_equal(imu.time_s, first.time_s) for imu in imus):
+        names = ", ".join(imu.name for imu in imus)
+        raise InputError(
+            f"The sensors {names} are not sampled at the same times, so one table cannot hold them.",
+            "Convert to a .kinebind file, or choose one sensor with --sensor NAME.",
+        )
+    columns = {"time (s)": pa.array(first.time_s)}
+    for imu in imus:
+        columns |= _columns(imu, f"{imu.name}_" if len(imus) > 1 else "")
+    table = pa.table(columns)
+    with written_whole(path) as part:
+        if suffix == ".csv":
+            pa.csv.write_csv(table, part)
+        else:
+            pa.parquet.write_table(table, part)
+
+
+def _columns(imu: Imu, prefix: str) -> dict[str, pa.Array]:
+    """A sensor's channels; 32-bit floats are finer than any sensor."""
+    out = {}
+    for name, values, axes, unit in (
+        ("acc", imu.acc_sensor, "xyz", " (m/s2)"), ("gyr", imu.gyr_sensor, "xyz", " (rad/s)"),
+        ("quat", imu.rot_world_from_sensor, "xyzw", ""), ("mag", imu.mag_sensor, "xyz", ""),
+    ):  # fmt: skip
+        if values is not None:
+            for k, axis in enumerate(axes):
+                out[f"{prefix}{name}_{axis}{unit}"] = pa.array(values[:, k].astype(np.float32), from_pandas=True)
+    return out
+
+
+def write_poses(people: Sequence[Poses], path: Path) -> None:
+    """Write people to an .npz, whole or not at all, on the union of their frames; NaN where somebody is not seen."""
+    time_s = np.unique(np.concatenate([p.time_s for p in people]))
+    points = np.full((time_s.size, len(people), 17, 2), np.nan)
+    scores = np.full((time_s.size, len(people), 17), np.nan)
+    for k, person in enumerate(people):
+        at = np.searchsorted(time_s, person.time_s)
+        points[at, k] = person.keypoints_px
+        # In the file a score of zero, or none, would make a keypoint count as missing.
+        scores[at, k] = np.where(np.isnan(person.scores), 1.0, np.maximum(person.scores, 1e-6))
+    arrays = {
+        "keypoints_px": points, "scores": scores, "time_s": time_s, "persons": np.array([p.person for p in people]),
+    }  # fmt: skip
+    size = people[0].image_size_px
+    if size is not None:
+        arrays["image_size"] = np.array(size)
+    with written_whole(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def write_toml(path: Path, facts: dict[str, object], sensors: Sequence[dict[str, object]]) -> None:
+    """Write a recording.toml of keys and values, and of a table for each sensor."""
+    lines = [_line(*item) for item in facts.items()]
+    for sensor in sensors:
+        lines += ["", "[[imu]]", *(_line(*item) for item in sensor.items())]
+    with written_whole(path) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _line(key: str, value: object) -> str:
+    # JSON's words, numbers, booleans and lists of them are TOML's too.
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}"

@@ -1,0 +1,226 @@
+"""From the files that a user names to a recording: sensors, people, and what was settled on the way."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kinebind.body.frontal import seen_from_front
+from kinebind.cli.settings import MOTION_SETTINGS, POSE_SETTINGS, SENSOR_SETTINGS, Settings, flag
+from kinebind.errors import InputError
+from kinebind.imu import Imu
+from kinebind.motion import Motion
+from kinebind.parts import parse_site
+from kinebind.poses import Poses
+from kinebind.readers import Format, format_named, read, read_imu, read_motion, read_poses, sniff
+from kinebind.recording import Recording
+
+_HOLDS = {"imu": "an IMU", "poses": "2D poses", "motion": "3D motion", "recording": "a recording"}
+
+
+@dataclass(frozen=True)
+class SensorFile:
+    """A file of sensor samples. site, name, clock: what the user says of it, or None. settings: for it alone."""
+
+    path: Path
+    site: str | None = None
+    name: str | None = None
+    clock: str | None = None
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recording's files, and what the user said about them. poses: a file of 2D poses, a motion or a recording."""
+
+    name: str
+    poses: Path | None = None
+    sensors: tuple[SensorFile, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+
+
+def sensor_argument(text: str) -> SensorFile:
+    """A sensor as the command line takes it, `left_wrist=watch.csv` or a bare `watch.csv`.
+
+    Raises InputError with the sites where the word before "=" is none.
+    """
+    site, equals, path = text.partition("=")
+    # A file may well have an equals sign in its name; a site never holds a dot or a slash.
+    if not equals or not path or Path(text).exists() or re.search(r"[./\\]", site):
+        return SensorFile(Path(text))
+    return SensorFile(Path(path), parse_site(site))
+
+
+def job_of(arguments: Sequence[str], settings: Settings) -> Job:
+    """The job of bare arguments: the first bare file that is no IMU's holds the poses, all others are sensors.
+
+    Raises InputError for unknown sites, files of unknown content and a second file of poses.
+    """
+    sensors: list[SensorFile] = []
+    poses: Path | None = None
+    for argument in arguments:
+        file = sensor_argument(argument)
+        # With a site it is a sensor; reading it will say so if it is not.
+        kind = "imu" if file.site is not None else _kind_of(file.path, settings)
+        if kind == "imu" or (kind == "recording" and poses is not None):
+            sensors.append(file)
+        elif poses is None:
+            poses = file.path
+        else:
+            raise InputError(
+                f"{poses} and {file.path} both hold poses.", "Name one file of poses; sensors are written SITE=FILE."
+            )
+    return Job(poses.stem if poses else "recording", poses, tuple(sensors), settings)
+
+
+def gather(job: Job) -> Recording:
+    """Read a job's files into one recording. A motion is filmed by a virtual camera in front of it.
+
+    Sensors whose site the user gave are called after it. Files do not share a clock unless their export, or the
+    user, says so. Raises InputError, naming the file, for what cannot be read, and for settings without a file.
+    """
+    base = Recording(name=job.name)
+    if job.poses is not None:
+        base = replace(_with_people(job.poses, job.settings), name=job.name)
+    imus = list(base.imus)
+    for file in job.sensors:
+        imus += _apart(read_sensor(file, job), imus, file)
+    _nothing_idle(job, base, bool(job.sensors))
+    return replace(base, imus=tuple(imus))
+
+
+def read_sensor(file: SensorFile, job: Job) -> tuple[Imu, ...]:
+    """A file's sensors, called as the user says, else after the site if no other file of the job has it."""
+    settings = file.settings.over(job.settings)
+    fmt = format_of(file.path, settings, "imu", "recording")
+    if fmt.kind == "recording":
+        imus = read_imu(file.path)
+        if file.site is not None or file.name is not None:
+            if len(imus) > 1:
+                raise InputError(f"{file.path} holds {len(imus)} sensors.", "Name it without a site.")
+            imus = (imus[0].replace(site=file.site or imus[0].site, name=file.name or imus[0].name),)
+        return imus
+    alone = sum(other.site == file.site for other in job.sensors) == 1
+    name = file.name or (file.site if alone else None)
+    return read_imu(
+        file.path, format=fmt.name, site=file.site, name=name, clock_id=file.clock, **sensor_options(settings)
+    )
+
+
+def sensor_options(settings: Settings) -> dict[str, Any]:
+    """Settings of sensor files as `read_imu` takes them."""
+    said = {name: value for name, value in settings.said().items() if name in SENSOR_SETTINGS}
+    if "rate" in said:
+        said["rate_hz"] = said.pop("rate")
+    return said
+
+
+def pose_options(settings: Settings) -> dict[str, Any]:
+    """Settings of pose files as `read_poses` takes them."""
+    names = {"fps": "rate_hz", "frame_times": "time_s", "image_size": "image_size_px", "first_frame": "first_frame"}
+    return {names[name]: value for name, value in settings.said().items() if name in names}
+
+
+def motion_options(settings: Settings, fmt: Format) -> dict[str, Any]:
+    """Settings of motion files as the format's reader takes them; raises InputError for those that it does not."""
+    names = {"fps": "rate_hz", "unit_m": "unit_m", "up": "up", "asf": "asf_path"}
+    said = {name: value for name, value in settings.said().items() if name in (*MOTION_SETTINGS, *POSE_SETTINGS)}
+    taken = inspect.signature(fmt.read).parameters
+    for name in said:
+        if names.get(name) not in taken:
+            raise InputError(f"{flag(name)} means nothing for a file of the format {fmt.name}.", "Leave it out.")
+    return {names[name]: value for name, value in said.items()}
+
+
+def format_of(path: Path, settings: Settings, *kinds: str) -> Format:
+    """A file's format: as the user named it for one of `kinds`, else by its content.
+
+    Raises InputError, where kinds are given, unless it is of one of them.
+    """
+    named = [fmt for fmt in map(format_named, settings.format) if fmt.kind in kinds]
+    fmt = named[0] if named else sniff(path)
+    if kinds and fmt.kind not in kinds:
+        raise InputError(
+            f"{path} holds {_HOLDS[fmt.kind]} ({fmt.describes}), where {_HOLDS[kinds[0]]} is expected.",
+            "Sensors are written SITE=FILE, the file of poses alone.",
+        )
+    return fmt
+
+
+def _kind_of(path: Path, settings: Settings) -> str:
+    """What a bare file holds; a file that nobody recognises is what the user named a format for."""
+    try:
+        return sniff(path).kind
+    except InputError:
+        if path.is_file() and settings.format:
+            return format_named(settings.format[0]).kind
+        raise
+
+
+def read_any(path: Path, settings: Settings) -> tuple[Format, Recording]:
+    """Whatever a file holds, as a recording named after it, and its format."""
+    fmt = format_named(settings.format[0]) if settings.format else sniff(path)
+    options: dict[str, Any] = {}
+    if fmt.kind == "motion":
+        options = motion_options(settings, fmt)
+    elif fmt.kind != "recording":
+        options = sensor_options(settings) if fmt.kind == "imu" else pose_options(settings)
+    return fmt, read(path, format=fmt.name, **options)
+
+
+def _with_people(path: Path, settings: Settings) -> Recording:
+    """The recording of a file of poses, a motion or a recording."""
+    fmt = format_of(path, settings, "poses", "motion", "recording")
+    if fmt.kind == "poses":
+        return Recording(people=read_poses(path, format=fmt.name, **pose_options(settings)))
+    if fmt.kind == "motion":
+        return Recording(people=(_filmed(read_motion(path, format=fmt.name, **motion_options(settings, fmt))),))
+    recording = read(path)
+    if not recording.people and recording.motions:
+        return replace(recording, people=tuple(_filmed(m) for m in recording.motions))
+    return recording
+
+
+def _filmed(motion: Motion) -> Poses:
+    return seen_from_front(motion).replace(person=motion.name)
+
+
+def _apart(new: tuple[Imu, ...], before: Sequence[Imu], file: SensorFile) -> list[Imu]:
+    """A file's sensors with names, and clocks unless they are shared on purpose, that no earlier file's has.
+
+    A clock that is called after its file or sensor is that file's own, also where another file is called alike.
+    """
+    names, clocks = {imu.name for imu in before}, {imu.clock_id for imu in before}
+    renamed: dict[str, str] = {}
+    out = []
+    for imu in new:
+        clock = renamed.get(imu.clock_id, imu.clock_id)
+        own = imu.clock_id.startswith(file.path.stem) or imu.clock_id == imu.name
+        if file.clock is None and own and clock in clocks and imu.clock_id not in renamed:
+            clock = renamed[imu.clock_id] = _free(imu.clock_id, clocks)
+        out.append(imu.replace(name=_free(imu.name, names), clock_id=clock))
+        names.add(out[-1].name)
+    return out
+
+
+def _free(name: str, taken: set[str]) -> str:
+    candidates = (name if k == 1 else f"{name}-{k}" for k in range(1, len(taken) + 2))
+    return next(c for c in candidates if c not in taken)
+
+
+def _nothing_idle(job: Job, base: Recording, has_sensor_files: bool) -> None:
+    """Raises InputError for a setting that no file of the job takes."""
+    whole = job.poses is not None and format_of(job.poses, job.settings).kind == "recording"
+    for name in job.settings.said():
+        if name in SENSOR_SETTINGS and not has_sensor_files:
+            raise InputError(f"{flag(name)} means nothing: no file of a sensor is named.", "Leave it out.")
+        if name in (*POSE_SETTINGS, *MOTION_SETTINGS) and (whole or not base.people):
+            raise InputError(f"{flag(name)} means nothing: no file of poses is named.", "Leave it out.")
+        if name in MOTION_SETTINGS and not whole and job.poses is not None:
+            kind = format_of(job.poses, job.settings).kind
+            if kind != "motion":
+                raise InputError(f"{flag(name)} means nothing for 2D poses.", "Leave it out.")

@@ -1,0 +1,198 @@
+"""Files that say what to synchronise: recording.toml for one recording, a table with a row for each of many."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+
+from kinebind.cli.inputs import Job, SensorFile
+from kinebind.cli.settings import SENSOR_SETTINGS, SETTINGS, Settings, unknown
+from kinebind.errors import InputError
+from kinebind.parts import parse_site
+from kinebind.readers.formats_base import read_head
+
+# The standard library's from Python 3.11 on, before that the package that it came from.
+_toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+_TOML_KEYS = ("name", "pose", "imu", *SETTINGS)
+_IMU_KEYS = ("path", "site", "name", "clock", "format", *SENSOR_SETTINGS)
+_COLUMNS = ("name", "pose", "imu", *SETTINGS)
+_LARGEST_TOML_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table of recordings: its job, or what is wrong with it."""
+
+    name: str
+    job: Job | None
+    error: InputError | None = None
+
+
+def is_job_file(path: Path) -> bool:
+    """Whether a file is a recording.toml."""
+    return path.suffix.lower() == ".toml"
+
+
+def read_toml(path: Path) -> Job:
+    """The job of a recording.toml; paths in it are relative to its folder.
+
+    Raises InputError for damaged files, and for keys that mean nothing, with the nearest one that does.
+    """
+    if read_head(path).size_bytes > _LARGEST_TOML_BYTES:
+        raise InputError(f"{path} is too large to be a recording.toml.", "Name the file that describes the recording.")
+    try:
+        content = _toml.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{path} is not valid TOML: {error}.", "Strings stand in quotes, sensors under [[imu]]."
+        ) from error
+    try:
+        return _toml_job(content, path)
+    except InputError as error:
+        raise error.at(str(path)) from error
+
+
+def _toml_job(content: Mapping[str, Any], path: Path) -> Job:
+    _only(content, _TOML_KEYS, "The file")
+    folder = path.parent
+    entries = content.get("imu", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InputError("imu is not a list of tables.", "Write [[imu]], with two brackets, above each sensor.")
+    sensors = [_toml_sensor(entry, k, folder) for k, entry in enumerate(entries, 1)]
+    pose = _word(content, "pose", "The file")
+    settings = Settings.parse({k: v for k, v in content.items() if k in SETTINGS}, folder)
+    name = _word(content, "name", "The file") or (path.stem if path.stem != "recording" else folder.resolve().name)
+    return Job(name or "recording", folder / pose if pose else None, tuple(sensors), settings)
+
+
+def _toml_sensor(entry: Mapping[str, Any], number: int, folder: Path) -> SensorFile:
+    place = f"Sensor {number}"
+    _only(entry, _IMU_KEYS, place)
+    path, site = _word(entry, "path", place), _word(entry, "site", place)
+    if path is None:
+        raise InputError(f"{place} has no path.", 'Add path = "FILE".')
+    settings = Settings.parse({k: v for k, v in entry.items() if k in SETTINGS}, folder)
+    return SensorFile(
+        folder / path, parse_site(site) if site else None, _word(entry, "name", place), _word(entry, "clock", place),
+        settings,
+    )  # fmt: skip
+
+
+def _only(given: Mapping[str, Any], known: tuple[str, ...], place: str) -> None:
+    for key in given:
+        if key not in known:
+            raise unknown(key, list(known), place)
+
+
+def _word(given: Mapping[str, Any], key: str, place: str) -> str | None:
+    value = given.get(key)
+    if value is not None and (not isinstance(value, str) or not value):
+        raise InputError(f"{place}: {key} has {value!r}, not a word.", f'Write {key} = "…".')
+    return value
+
+
+def is_table_of_recordings(path: Path) -> bool:
+    """Whether a file is a table whose columns name files of recordings: one is called `pose`, or all are known."""
+    try:
+        names = _names(path)
+    except (InputError, OSError, UnicodeDecodeError, csv.Error):
+        return False
+    known = [name for name in names if name in _COLUMNS or _site(name)]
+    return "pose" in names or (len(known) == len(names) and any(n == "imu" or _site(n) for n in names))
+
+
+def read_jobs(path: Path) -> list[Row]:
+    """The rows of a table of recordings; paths in it are relative to its folder.
+
+    Columns are `name`, `pose`, one for each sensor site, `imu` for sensors whose site is unknown (several with a
+    semicolon between), and the settings. A row that cannot be understood holds its error.
+    Raises InputError where the table cannot be read, or has a column that means nothing.
+    """
+    names = _names(path)
+    for name in names:
+        if name not in _COLUMNS and _site(name) is None:
+            raise unknown(name, [*_COLUMNS, "left_wrist", "right_shank", "…"], str(path))
+    rows: list[Row] = []
+    for number, cells in enumerate(_rows(path), 1):
+        given = {name: cell for name, cell in cells.items() if cell}
+        row_name = given.get("name") or (Path(given["pose"]).stem if "pose" in given else f"row-{number}")
+        taken = {row.name for row in rows}
+        row_name = row_name if row_name not in taken else f"{row_name}-{number}"
+        try:
+            rows.append(Row(row_name, _row_job(given, row_name, path.parent)))
+        except InputError as error:
+            rows.append(Row(row_name, None, error.at(f"row {number}")))
+    if not rows:
+        raise InputError(f"{path} has no rows.", "Write one row for each recording.")
+    return rows
+
+
+def _row_job(given: Mapping[str, str], name: str, folder: Path) -> Job:
+    sensors = [SensorFile(folder / file.strip()) for file in given.get("imu", "").split(";") if file.strip()]
+    sensors += [SensorFile(folder / cell, site) for column, cell in given.items() if (site := _site(column))]
+    settings = Settings.parse({k: v for k, v in given.items() if k in SETTINGS}, folder)
+    return Job(name, folder / given["pose"] if "pose" in given else None, tuple(sensors), settings)
+
+
+def _site(name: str) -> str | None:
+    try:
+        return parse_site(name)
+    except InputError:
+        return None
+
+
+def _is_parquet(path: Path) -> bool:
+    return read_head(path).data.startswith(b"PAR1")
+
+
+def _dialect(path: Path) -> tuple[str, str]:
+    """Encoding and delimiter of a text table, by its first line."""
+    head = read_head(path)
+    if head.is_binary:
+        raise InputError(f"{path} is binary, not a table.", "Write it as CSV.")
+    first = head.lines[0] if head.lines else ""
+    return head.encoding, max(",;\t", key=first.count)
+
+
+def _names(path: Path) -> list[str]:
+    """The columns' names."""
+    if _is_parquet(path):
+        return [str(name).strip() for name in _parquet(path).schema.names]
+    encoding, delimiter = _dialect(path)
+    with path.open(encoding=encoding, newline="") as file:
+        return [name.strip() for name in next(csv.reader(file, delimiter=delimiter), [])]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The cells of each row by column, as text; empty rows are left out."""
+    if _is_parquet(path):
+        table = _parquet(path).read().to_pylist()
+        found = [{str(k).strip(): "" if v is None else str(v).strip() for k, v in row.items()} for row in table]
+    else:
+        encoding, delimiter = _dialect(path)
+        names = _names(path)
+        with path.open(encoding=encoding, newline="") as file:
+            lines = list(csv.reader(file, delimiter=delimiter))[1:]
+        for number, cells in enumerate(lines, 1):
+            if len(cells) > len(names):
+                raise InputError(
+                    f"{path}: row {number} has {len(cells)} cells, the header {len(names)}.",
+                    "Put cells that hold the delimiter in quotes.",
+                )
+        found = [dict(zip(names, (cell.strip() for cell in cells), strict=False)) for cells in lines]
+    return [row for row in found if any(row.values())]
+
+
+def _parquet(path: Path) -> pyarrow.parquet.ParquetFile:
+    try:
+        return pyarrow.parquet.ParquetFile(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{path} is not a whole Parquet file: {error}.", "Write it again.") from error

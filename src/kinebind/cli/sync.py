@@ -1,0 +1,231 @@
+"""`kinebind sync`: one recording, or a table of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kinebind.cli import options
+from kinebind.cli.console import Screen, error_dict
+from kinebind.cli.folder import check_out
+from kinebind.cli.hints import hint_of
+from kinebind.cli.inputs import Job, gather, job_of
+from kinebind.cli.job_files import Row, is_job_file, is_table_of_recordings, read_jobs, read_toml
+from kinebind.cli.settings import Settings
+from kinebind.cli.sync_table import COLUMNS, clock_rows, show_batch, show_result
+from kinebind.errors import InputError
+from kinebind.recording import Recording
+from kinebind.store import written_whole
+from kinebind.tasks.sync import SyncResult
+from kinebind.tasks.sync import sync as synchronise
+from kinebind.tasks.sync.output import TableKind, write_outputs
+
+log = logging.getLogger(__name__)
+
+_Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Where to write report, tables and sync.json.")]
+_HINTS = "What you know beforehand"
+
+
+def sync(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="POSE SITE=FILE...", help="Or a recording.toml, a .kinebind file, a table of these."),
+    ],
+    person: Annotated[str | None, typer.Option(metavar="NAME", help="Who wears the sensors.")] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="SENSOR", help="Synchronise with this sensor instead of a video.")
+    ] = None,
+    shared_clock: Annotated[bool, typer.Option("--shared-clock", help="All sensors run on one clock.")] = False,
+    search: Annotated[
+        str | None,
+        typer.Option(metavar="LO:HI", help="Offsets (video minus IMU, seconds) to consider.", rich_help_panel=_HINTS),
+    ] = None,
+    near: Annotated[
+        str | None, typer.Option(metavar="S", help="An offset near which to look first.", rich_help_panel=_HINTS)
+    ] = None,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(metavar="IMU_S=VIDEO_S", help="A moment in both, best given twice.", rich_help_panel=_HINTS),
+    ] = None,
+    video_start: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="When the video starts, for UNIX-clock IMUs.", rich_help_panel=_HINTS),
+    ] = None,
+    out: _Out = None,
+    table: Annotated[str, typer.Option(metavar="KIND", help="parquet or csv.")] = "parquet",
+    fps: options.Fps = None,
+    frame_times: options.FrameTimes = None,
+    image_size: options.ImageSize = None,
+    first_frame: options.FirstFrame = None,
+    columns: options.Columns = None,
+    acc_unit: options.AccUnit = None,
+    gyr_unit: options.GyrUnit = None,
+    time_unit: options.TimeUnit = None,
+    rate: options.Rate = None,
+    quat_order: options.QuatOrder = None,
+    gravity: options.Gravity = None,
+    no_check: options.NoCheck = False,
+    unit_m: options.UnitM = None,
+    up: options.Up = None,
+    asf: options.Asf = None,
+    format: options.FormatNames = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Find each clock's offset and skew against the video, or refuse and say why.
+
+    POSE is a file of 2D poses, or of 3D motion, which is then filmed by a virtual camera. Sensors are written
+    SITE=FILE (left_wrist=watch.csv); of a bare FILE all sites are tried. Exit code: 0 all answered, 3 some refused
+    (results are written), 2 bad input.
+    """
+    arguments = dict(locals())
+    arguments["shared_clock"] = shared_clock or None
+    settings = options.settings_of(arguments)
+    screen = Screen(json=json, quiet=quiet)
+    kind = table_kind(table)
+    check_out(out)
+    if len(files) == 1 and not is_job_file(Path(files[0])) and is_table_of_recordings(Path(files[0])):
+        return _batch(read_jobs(Path(files[0])), settings, out, kind, screen)
+    if len(files) == 1 and is_job_file(Path(files[0])):
+        job = read_toml(Path(files[0]))
+        job = replace(job, settings=settings.over(job.settings))
+    else:
+        job = job_of(files, settings)
+    done = run(job, out, kind, screen)
+    show_result(done.recording, done.result, screen)
+    if out is not None:
+        screen.show(f"Written to {out}: {', '.join(path.name for path in reversed(done.written))}")
+    screen.answer(done.told())
+    return 0 if done.result.all_answered else 3
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """A synchronised recording, and the files that were written of it."""
+
+    recording: Recording
+    result: SyncResult
+    out: Path | None
+    written: tuple[Path, ...]
+
+    def told(self) -> dict[str, Any]:
+        """The result as plain values: `sync.json`, and what the readers had to say."""
+        if self.out is not None:
+            told: dict[str, Any] = json.loads((self.out / "sync.json").read_text(encoding="utf-8")) | {
+                "out": str(self.out)
+            }
+        else:
+            told = self.result.to_dict()
+        people = [{"person": p.person, "notes": list(p.notes)} for p in self.recording.people]
+        imus = [{"name": i.name, "clock_id": i.clock_id, "notes": list(i.notes)} for i in self.recording.imus]
+        return told | {"inputs": {"people": people, "imus": imus}}
+
+
+def run(job: Job, out: Path | None, table: TableKind, screen: Screen) -> Done:
+    """Read a job's files, synchronise them, and write the results where `out` names a folder.
+
+    Raises InputError for whatever cannot be used.
+    """
+    with screen.busy(f"Reading {job.name}"):
+        recording = gather(job)
+    notes: tuple[str, ...] = ()
+    reference = job.settings.reference
+    if not recording.people and reference is None:
+        reference = _stand_in(recording)
+        notes = (f"There is no video: the other clocks are compared with the sensor '{reference}' (--reference).",)
+    hint, told = hint_of(job.settings, recording)
+    with screen.busy(f"Synchronising {job.name}"):
+        result = synchronise(
+            recording, person=job.settings.person, reference=reference, search_s=job.settings.search, hint=hint,
+            shared_clock=bool(job.settings.shared_clock),
+        )  # fmt: skip
+    result = replace(result, notes=(*result.notes, *notes, *told))
+    written: tuple[Path, ...] = ()
+    if out is not None:
+        with screen.busy(f"Writing {out}"):
+            written = write_outputs(recording, result, out, table=table)
+    return Done(recording, result, out, written)
+
+
+def _stand_in(recording: Recording) -> str:
+    """The sensor that takes a missing video's place."""
+    if len(recording.imus) < 2:
+        what = f"sensor '{recording.imus[0].name}'" if recording.imus else "recording"
+        raise InputError(
+            f"There is nothing to synchronise the {what} with.",
+            "Name the file of the video's poses first (kinebind sync POSE SITE=FILE), or a second sensor.",
+        )
+    return recording.imus[0].name
+
+
+def table_kind(word: str) -> TableKind:
+    """The format of aligned tables; raises InputError for others."""
+    if word == "parquet":
+        return "parquet"
+    if word == "csv":
+        return "csv"
+    raise InputError(f"--table has '{word}'.", "Use parquet or csv.")
+
+
+def _batch(rows: Sequence[Row], settings: Settings, out: Path | None, table: TableKind, screen: Screen) -> int:
+    """Synchronise each row; one that fails does not stop the others. Its error stands in the summary."""
+    results: list[tuple[str, Done | InputError]] = []
+    for number, row in enumerate(rows, 1):
+        screen.say(f"[{number}/{len(rows)}] {row.name}")
+        results.append((row.name, _one_of_many(row, settings, out, table, screen)))
+    show_batch([(name, d if isinstance(d, InputError) else d.result) for name, d in results], screen)
+    if out is not None and any(isinstance(done, Done) for _, done in results):
+        _write_summary(results, out / "summary.csv")
+        screen.show(f"Written to {out}: summary.csv and a folder for each recording")
+    told = [
+        {"name": name} | ({"error": error_dict(done)} if isinstance(done, InputError) else done.told())
+        for name, done in results
+    ]
+    screen.answer({"format": "kinebind-sync-batch-1", "recordings": told})
+    ran = [done.result.all_answered for _, done in results if isinstance(done, Done)]
+    if not ran:
+        return 2
+    return 0 if len(ran) == len(rows) and all(ran) else 3
+
+
+def _one_of_many(
+    row: Row, settings: Settings, out: Path | None, table: TableKind, screen: Screen
+) -> Done | InputError:  # fmt: skip
+    if row.job is None:
+        assert row.error is not None
+        return row.error
+    job = replace(row.job, settings=settings.over(row.job.settings))
+    try:
+        return run(job, out / _folder_name(row.name) if out else None, table, screen)
+    except InputError as error:
+        return error
+    except Exception as error:  # hours of other rows must not be lost to one that nobody thought of
+        log.exception("%s", row.name)
+        return InputError(f"{type(error).__name__}: {error}", "This is a fault of Kinebind: please report it.")
+
+
+def _folder_name(name: str) -> str:
+    """A row's name as a folder of its own, never one above or outside."""
+    return "".join(c if c.isalnum() or c in "-_. " else "_" for c in name).strip(". ") or "_"
+
+
+def _write_summary(results: Sequence[tuple[str, Done | InputError]], path: Path) -> None:
+    """One row for each clock of each recording."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["recording", *COLUMNS, "error"], lineterminator="\n")
+    writer.writeheader()
+    for name, done in results:
+        if isinstance(done, InputError):
+            writer.writerow({"recording": name, "status": "failed", "error": str(done)})
+        else:
+            writer.writerows({"recording": name} | row for row in clock_rows(done.result))
+    with written_whole(path) as part:
+        part.write_text(text.getvalue(), encoding="utf-8")
