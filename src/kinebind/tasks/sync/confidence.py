@@ -15,20 +15,22 @@ TOLERANCE_S = 0.05
 """Timing error that a confidence is about unless another is asked for."""
 RIGHT_PEAK_S = 0.15
 """An answer within this of the truth stands on the right peak."""
-FEATURES = ("log_margin", "log_evidence", "log_sigma")
+FEATURES = ("log_margin", "log_evidence", "log_sigma", "log_range")
 
 
-def features(evidence_nats: float, margin_nats: float, sigma_s: float) -> dict[str, float]:
+def features(evidence_nats: float, margin_nats: float, sigma_s: float, range_s: float) -> dict[str, float]:
     """What the confidence is computed from, each compressed so that no single one can run away.
 
     evidence_nats: log-likelihood ratio of the answer against 'unrelated'. margin_nats: the same against the best
-    rival lag. sigma_s: width of the peak, seconds (NaN, an unbounded peak, counts as 1 s).
+    rival lag. sigma_s: width of the peak, seconds (NaN, an unbounded peak, counts as 1 s). range_s: seconds of
+    lags that were searched: the wider, the more chances for a wrong peak.
     """
     sigma_s = sigma_s if math.isfinite(sigma_s) else 1.0
     return {
         "log_margin": math.log1p(max(margin_nats, 0.0)),
         "log_evidence": math.log1p(max(evidence_nats, 0.0)),
         "log_sigma": math.log(min(max(sigma_s, 1e-4), 1.0) / 0.01),
+        "log_range": math.log(min(max(range_s, 1.0), 1e4)),
     }
 
 

@@ -1,7 +1,8 @@
 """Which signal of a sensor is compared with which of a limb, and how much each comparison counts.
 
-The weights were fitted on simulated recordings of the training
-sources by maximum likelihood of the true lag (see `calibration`).
+Cues and neighbouring samples repeat each other, so each counts for less than its face value. With angular rate, equal
+weights were as good on development data as any others that were tried, a maximum-likelihood fit on simulated
+recordings included; without it, the size of the acceleration says most.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ import numpy as np
 
 from kinebind.clock import FloatArray
 from kinebind.imu import Imu
-from kinebind.tasks.sync.calibration import cue_weights
 from kinebind.tasks.sync.evidence import Cue
 from kinebind.tasks.sync.limb_signals import RATE_HZ, Track, limb_signals
 from kinebind.tasks.sync.sensor_signals import sensor_signals
 
+WEIGHTS: dict[str, dict[str, float]] = {
+    "rate": {"turn": 0.2, "load": 0.2, "shake": 0.2, "heave": 0.2, "tilt": 0.2, "bearing": 0.2},
+    "acc": {"turn": 0.1, "load": 0.4, "heave": 0.4, "tilt": 0.1, "bearing": 0.1},
+    "pair": {"turn": 0.2, "load": 0.2, "shake": 0.2, "heave": 0.2},
+}
+"""Weights of the cues for sensors with angular rate, without, and for one sensor against another."""
 NORM_CUES = ("turn", "load", "shake", "heave")
 """Cues with one coefficient each, cheap enough for a search over hours."""
 
@@ -53,63 +59,68 @@ class Pairing:
 
 @dataclass(frozen=True, eq=False)
 class Felt:
-    """A sensor's signals on the common grid of its clock, computed once and paired with many limbs."""
+    """A sensor's signals on the common grid of its clock, computed once and paired with many limbs.
+
+    matrix (T, p): signals side by side; columns: which of them each signal has. first: grid index of row 0.
+    """
 
     imu: Imu
     first: int
-    signals: dict[str, FloatArray]
+    matrix: FloatArray
+    columns: dict[str, tuple[int, ...]]
 
     @property
     def has_rate(self) -> bool:
         """Whether angular rate was at hand, measured or from orientation."""
-        return "ahead" in self.signals
+        return "ahead" in self.columns
+
+    def signal(self, name: str) -> FloatArray:
+        """One signal (T, k)."""
+        return self.matrix[:, list(self.columns[name])]
 
 
 def felt(imu: Imu) -> Felt:
     """Prepare a sensor."""
-
     time_s, signals = sensor_signals(imu)
-    return Felt(imu, round(time_s[0] * RATE_HZ) if time_s.size else 0, signals)
+    matrix, columns = _side_by_side(signals)
+    return Felt(imu, round(time_s[0] * RATE_HZ) if time_s.size else 0, matrix, columns)
 
 
-def _columns(signals: dict[str, FloatArray]) -> tuple[FloatArray, dict[str, tuple[int, ...]]]:
-    """Signals side by side, and which columns each has become."""
-    at: dict[str, tuple[int, ...]] = {}
+def _side_by_side(signals: dict[str, FloatArray]) -> tuple[FloatArray, dict[str, tuple[int, ...]]]:
+    """Signals as one matrix, and which columns each has become."""
+    columns: dict[str, tuple[int, ...]] = {}
     width = 0
     for name, values in signals.items():
-        at[name] = tuple(range(width, width + values.shape[1]))
+        columns[name] = tuple(range(width, width + values.shape[1]))
         width += values.shape[1]
-    return np.concatenate(list(signals.values()), axis=1), at
+    return np.concatenate(list(signals.values()), axis=1), columns
 
 
 def pair_with_limb(sensor: Felt, person: Track, site: str) -> Pairing:
     """A sensor against a person's limb: every cue that both can give."""
 
-    x, at = _columns(sensor.signals)
+    at = sensor.columns
     seen = {name: values[:, None] for name, values in limb_signals(person, site).items()}
     # A part that is never seen (ears of a person from behind) must not blank the rest.
     seen = {name: values for name, values in seen.items() if np.isfinite(values).any()}
     if not seen:
         seen = {"turn": np.full((person.time_s.size, 1), np.nan)}
-    y, y_at = _columns(seen)
-    weights = cue_weights("rate" if sensor.has_rate else "acc")
+    y, y_at = _side_by_side(seen)
+    weights = WEIGHTS["rate" if sensor.has_rate else "acc"]
     cues = [Cue(n, at[n], y_at[n][0], True, weights[n]) for n in NORM_CUES if n in at and n in y_at]
-    if "side" in at and "side" in y_at:
-        cues.append(Cue("side", at["side"], y_at["side"][0], False, weights["side"]))
     for i in (0, 1):
         if f"tilt{i}" in y_at:
             cues.append(Cue("tilt", at["up"], y_at[f"tilt{i}"][0], False, weights["tilt"]))
             ahead = at.get("ahead", at["up"])
             cues.append(Cue("bearing", ahead, y_at[f"bearing{i}"][0], False, weights["bearing"]))
-    return Pairing(x, y, sensor.first, round(person.time_s[0] * RATE_HZ), tuple(cues))
+    return Pairing(sensor.matrix, y, sensor.first, round(person.time_s[0] * RATE_HZ), tuple(cues))
 
 
 def pair_with_sensor(sensor: Felt, reference: Felt) -> Pairing:
     """A sensor against another one: norms and the vertical, which do not depend on either's mounting."""
-    x, at = _columns(sensor.signals)
-    y, y_at = _columns(reference.signals)
-    weights = cue_weights("pair")
+    at, y_at = sensor.columns, reference.columns
+    weights = WEIGHTS["pair"]
     same_kind = sensor.has_rate == reference.has_rate
     names = [n for n in NORM_CUES if n in at and n in y_at and (same_kind or n in ("load", "heave"))]
     cues = tuple(Cue(n, at[n], y_at[n][0], True, weights[n]) for n in names)
-    return Pairing(x, y, sensor.first, reference.first, cues).only(NORM_CUES)
+    return Pairing(sensor.matrix, reference.matrix, sensor.first, reference.first, cues).only(NORM_CUES)

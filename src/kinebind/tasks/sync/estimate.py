@@ -15,6 +15,7 @@ from kinebind.parts import mirror_site
 from kinebind.poses import Poses
 from kinebind.recording import Recording
 from kinebind.tasks.sync import refusal
+from kinebind.tasks.sync.boundaries import boundaries_s
 from kinebind.tasks.sync.confidence import TOLERANCE_S, confidence, error_scale_s, features
 from kinebind.tasks.sync.cues import Felt, felt
 from kinebind.tasks.sync.hypothesis import Hypothesis, beside, summed, window_evidence, worn_by
@@ -40,6 +41,8 @@ BAND_S = 1.0
 """How far around an expected line windows are searched."""
 MIRROR_NATS = 6.0
 """A mirrored video must explain the sensors better than a plain one by this much."""
+SOUND_NATS = 40.0
+"""A search with this much evidence has found the offset, whether sides are exchanged or not."""
 HINT_WIDTH_S = 10.0
 SLOW_MOTION = (2.0, 4.0, 8.0, 0.5)
 """Factors by which a video's clock may be stretched: 60, 120 and 240 fps played at 30, and 30 played at 60."""
@@ -62,6 +65,7 @@ class _Found:
     hypothesis: Hypothesis
     anchors: Anchors
     guesses: list[Guess]
+    searched_s: float
     notes: tuple[str, ...] = ()
 
 
@@ -198,9 +202,10 @@ def _search(sensors: tuple[Felt, ...], scene: _Scene, range_s: tuple[float, floa
         notes.append(f"Of {len(hypotheses)} people, '{best.hypothesis.person}' fits these sensors best.")
     if scene.sensor is None and any(s.imu.site and mirror_site(s.imu.site) != s.imu.site for s in sensors):
         name = best.hypothesis.person
-        mirrored = _look(worn_by(sensors, scene.tracks[name], name, mirrored=True), range_s)
+        near = _around(best, range_s) if best.guesses[0].nats > SOUND_NATS else range_s
+        mirrored = _look(worn_by(sensors, scene.tracks[name], name, mirrored=True), near)
         if mirrored.guesses[0].nats > best.guesses[0].nats + MIRROR_NATS:
-            best = mirrored
+            best = replace(mirrored, searched_s=best.searched_s)
             notes.append(
                 "Left and right are exchanged: the video is mirrored (selfie), or the sensors' sides were swapped."
             )
@@ -212,9 +217,15 @@ def _search(sensors: tuple[Felt, ...], scene: _Scene, range_s: tuple[float, floa
     return replace(best, notes=tuple(notes))
 
 
+def _around(found: _Found, range_s: tuple[float, float]) -> tuple[float, float]:
+    """The part of the range that holds every guess, with room: a mirrored video has the same offset."""
+    lags = np.concatenate([g.at(found.anchors.centre_s) for g in found.guesses])
+    return max(range_s[0], float(lags.min()) - 2 * BAND_S), min(range_s[1], float(lags.max()) + 2 * BAND_S)
+
+
 def _look(hypothesis: Hypothesis, range_s: tuple[float, float]) -> _Found:
     anchors = search_anchors(hypothesis, range_s)
-    return _Found(hypothesis, anchors, agreed_lines(anchors))
+    return _Found(hypothesis, anchors, agreed_lines(anchors), range_s[1] - range_s[0])
 
 
 def _settled(found: _Found) -> Hypothesis:
@@ -288,14 +299,22 @@ def _answer(
     inside = np.abs(found.anchors.lag_s - line.offset_s) <= 0.1
     top = float(curve[inside].max()) if inside.any() else line.nats
     margin = top - others[0][1] if others else top
-    values = features(nats, margin, line.offset_std_s)
-    sure = confidence(values, tolerance_s)
-    overlap_s = float(found.anchors.overlap_s.max(axis=1).sum())
+    values = features(nats, margin, line.offset_std_s, found.searched_s)
+    # A piece is held to its own evidence; the whole is as sure as its weakest piece.
+    each = [
+        features(own.nats, margin * min(own.nats / max(line.nats, 1e-9), 1.0), own.offset_std_s, searched_s)
+        for own, _ in lines
+    ]
+    sure_each = [confidence(own, tolerance_s) for own in each]
+    sure = min(sure_each)
+    usable_s = float(found.anchors.overlap_s.max(axis=1).sum())
     reason = None
-    if sure < ANSWERED_AT or overlap_s < refusal.SHORTEST_OVERLAP_S:
-        reason = refusal.why(sensors, hypothesis, overlap_s, nats, [lag for lag, _ in others], line.offset_s, has_video)
-    pieces = _pieces(hypothesis, lines, sensors, sure)
-    ref_shift = _to_clock(line, pieces[0].clock.ref_time_s).offset_s - line.offset_s if pieces else 0.0
+    if sure < ANSWERED_AT or usable_s < refusal.SHORTEST_OVERLAP_S:
+        reason = refusal.why(sensors, hypothesis, usable_s, nats, [lag for lag, _ in others], line.offset_s, has_video)
+    pieces = _pieces(hypothesis, lines, sensors, sure_each)
+    longest = max(pieces, key=lambda p: p.end_s - p.start_s, default=None)
+    # The curve is drawn over the offset that is reported, which holds at another time than the line's.
+    ref_shift = longest.clock.offset_s - line.offset_s if longest else 0.0
     thin = max(1, curve.size // 4000)
     return ClockAnswer(
         clock_id=clock_id,
@@ -307,8 +326,8 @@ def _answer(
         skew_uncertainty=line.slope_std,
         reason=reason,
         mirrored=hypothesis.mirrored,
-        overlap_s=overlap_s,
-        rivals_s=tuple(others),
+        overlap_s=sum(p.end_s - p.start_s for p in pieces),
+        rivals_s=tuple((lag + ref_shift, own) for lag, own in others),
         curve=Curve(found.anchors.lag_s[::thin] + ref_shift, curve[::thin]),
         residuals=_residuals(lines),
         features=values | {"evidence_nats": nats, "margin_nats": margin},
@@ -334,24 +353,22 @@ def _to_clock(line: Line, ref_imu_s: float) -> ClockMap:
 
 
 def _pieces(
-    hypothesis: Hypothesis, lines: list[tuple[Line, Windows]], sensors: tuple[Felt, ...], sure: float
+    hypothesis: Hypothesis, lines: list[tuple[Line, Windows]], sensors: tuple[Felt, ...], sure: list[float]
 ) -> tuple[Piece, ...]:
-    """One piece a line, on the IMU's clock; pieces meet half-way between their windows."""
+    """One piece a line, on the IMU's clock; neighbours meet at the moment of the jump."""
     rate = hypothesis.rate_hz
     imu_start = min(float(s.imu.time_s[0]) for s in sensors)
     imu_end = max(float(s.imu.time_s[-1]) for s in sensors)
-    edges = [hypothesis.first / rate]
-    for (_, before), (_, after) in itertools.pairwise(lines):
-        edges.append((before.centre_s[-1] + after.centre_s[0]) / 2)
-    edges.append(hypothesis.stop / rate)
-    pieces = []
-    for i, (line, _) in enumerate(lines):
-        start_s = max(edges[i] - float(line.at(edges[i])), imu_start)
-        end_s = min(edges[i + 1] - float(line.at(edges[i + 1])), imu_end)
-        if end_s <= start_s:
-            continue
-        pieces.append(Piece(start_s, end_s, _to_clock(line, (start_s + end_s) / 2), sure))
-    return tuple(pieces)
+    first_s, last_s = hypothesis.first / rate, hypothesis.stop / rate
+    edges = [max(first_s - float(lines[0][0].at(first_s)), imu_start)]
+    for (before, after), at_s in zip(itertools.pairwise(lines), boundaries_s(hypothesis, lines), strict=True):
+        edges.append(at_s - (float(before[0].at(at_s)) + float(after[0].at(at_s))) / 2)
+    edges.append(min(last_s - float(lines[-1][0].at(last_s)), imu_end))
+    return tuple(
+        Piece(start_s, end_s, _to_clock(line, (start_s + end_s) / 2), own)
+        for (line, _), (start_s, end_s), own in zip(lines, itertools.pairwise(edges), sure, strict=True)
+        if end_s > start_s
+    )
 
 
 def _residuals(lines: list[tuple[Line, Windows]]) -> Residuals:
@@ -396,7 +413,7 @@ def _slow_motion(sensors: tuple[Felt, ...], scene: _Scene, nats: float) -> Reaso
             guess = found.guesses[0]
             others = rivals(found.anchors.lag_s, found.anchors.along(guess.slope, guess.ref_s), guess.offset_s)
             margin = guess.nats - others[0][1] if others else guess.nats
-            if guess.nats > best[0] and confidence(features(guess.nats, margin, 0.01)) >= 0.8:
+            if guess.nats > best[0] and confidence(features(guess.nats, margin, 0.01, high - low)) >= 0.8:
                 best = (guess.nats, factor)
     factor = best[1]
     if factor == 1.0:

@@ -57,7 +57,7 @@ def worn_by(sensors: tuple[Felt, ...], person: Track, name: str, mirrored: bool 
 def beside(sensors: tuple[Felt, ...], reference: Felt) -> Hypothesis:
     """Sensors against another sensor, without any video."""
     options = tuple({s.imu.site or "": pair_with_sensor(s, reference)} for s in sensors)
-    stop = reference.first + next(iter(reference.signals.values())).shape[0]
+    stop = reference.first + reference.matrix.shape[0]
     return Hypothesis(reference.imu.name, False, options, reference.first, stop)
 
 

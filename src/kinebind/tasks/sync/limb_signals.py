@@ -149,7 +149,7 @@ def limb_signals(person: Track, site: str) -> dict[str, FloatArray]:
 
     turn: turning rate of the segment, as the norm of the change of its unit-free vector, m/s.
     load: |acceleration + gravity| of the sensor's point, m/s²; shake: |acceleration|.
-    heave, side: acceleration upwards and to the image's right, m/s².
+    heave: acceleration upwards, m/s².
     tilt0, bearing0, tilt1 ...: upward and rightward parts of the segment's vectors, m.
     """
     point, vectors = _limb(site)
@@ -158,7 +158,6 @@ def limb_signals(person: Track, site: str) -> dict[str, FloatArray]:
         "load": np.linalg.norm(acceleration + [0.0, GRAVITY_M_S2], axis=1),
         "shake": np.linalg.norm(acceleration, axis=1),
         "heave": acceleration[:, 1],
-        "side": acceleration[:, 0],
     }
     turning = np.zeros(person.time_s.size)
     for i, (start, end) in enumerate(vectors):

@@ -18,7 +18,7 @@ SHORTEST_OVERLAP_S = 1.0
 
 def imu_is_still(sensor: Felt) -> bool:
     """Whether the sensor hardly moved: its turning rate and its load stay within a resting person's."""
-    turn, load = sensor.signals["turn"], sensor.signals["load"]
+    turn, load = sensor.signal("turn"), sensor.signal("load")
     turning = np.nanpercentile(turn, 95) if np.isfinite(turn).any() else 0.0
     swing = np.nanpercentile(load, 97) - np.nanpercentile(load, 3) if np.isfinite(load).any() else 0.0
     return bool(turning < STILL_RATE_RAD_S and swing < STILL_ACC_M_S2)

@@ -37,10 +37,10 @@ def angular_rate_from_orientation(imu: Imu) -> FloatArray:
 def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
     """Times (T,) on the common grid of the sensor's clock, and signals (T, k) on it, NaN where samples are missing.
 
-    With angular rate (measured, or from orientation): turn |ω| rad/s; load |f|, shake |f_world − up·g|, heave and
-    side (2) of the same in the gravity frame, m/s²; up (3): the world's up direction in the sensor's frame;
+    With angular rate (measured, or from orientation): turn |ω| rad/s; load |f|, shake |f_world − up·g|, heave the
+    vertical part of the same, m/s²; up (3): the world's up direction in the sensor's frame;
     ahead (6): the two horizontal world axes in it.
-    Without: turn is |df/dt|/g, heave |f| − g, up the low-passed f/g; shake, side and ahead are left out.
+    Without: turn is |df/dt|/g, heave |f| − g, up the low-passed f/g; shake and ahead are left out.
     """
     step = 2 if imu.rate_hz > 1.5 * RATE_HZ else 1
     rate_hz = step * RATE_HZ
@@ -52,8 +52,9 @@ def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
         gyr = angular_rate_from_orientation(imu)
     felt = imu.acc_sensor if gyr is None else np.concatenate([imu.acc_sensor, gyr], axis=1)
     felt = np.where(np.isfinite(felt).all(axis=1, keepdims=True), felt, np.nan)
-    cutoff = min(0.4 * rate_hz, 0.45 * imu.rate_hz)
-    felt = resample_vectors(imu.time_s, felt, time_s, cutoff_hz=cutoff, max_gap_s=gap)
+    # Only a much faster sensor can fold anything back into the few hertz that are used.
+    cutoff_hz = 0.4 * rate_hz if imu.rate_hz > 1.2 * rate_hz else np.inf
+    felt = resample_vectors(imu.time_s, felt, time_s, cutoff_hz=cutoff_hz, max_gap_s=gap)
 
     skip = round((out_s[0] - time_s[0]) * rate_hz) if out_s.size else 0
 
@@ -79,7 +80,6 @@ def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
         "load": np.linalg.norm(slow[:, :3], axis=1, keepdims=True),
         "shake": np.linalg.norm(slow[:, 3:], axis=1, keepdims=True),
         "heave": slow[:, 5:],
-        "side": slow[:, 3:5],
         "up": fast[:, 9:],
         "ahead": fast[:, 3:9],
     }
