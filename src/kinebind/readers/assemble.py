@@ -113,18 +113,18 @@ def assemble(raw: RawImu, options: ImuOptions) -> tuple[Imu, ...]:
     quat = _quaternions(raw, options, acc, notes)
     acc = _with_gravity(raw, options, acc, quat, notes)
     pieces = _pieces(raw, acc, gyr, notes)
+    raw = replace(raw, acc=acc[:0], time=None, gyr=None, quat=None, mag=None)  # what was read is not needed twice
     imus = []
     for i, piece in enumerate(pieces):
         suffix = f"#{i + 1}" if i else ""
         own = [*notes, *piece.notes]
-        q = None if quat is None else quat[piece.rows]
-        rate = None if gyr is None else gyr[piece.rows]
+        q, rate, field = (None if v is None else _at(v, piece.rows) for v in (quat, gyr, mag))
         if rate is None and q is not None:
             rate = rate_from_orientation(piece.time_s, q)
             own.append("There is no gyroscope; the angular rate is derived from the orientation.")
         imu = Imu(
-            time_s=piece.time_s, acc_sensor=acc[piece.rows], gyr_sensor=rate, rot_world_from_sensor=q,
-            mag_sensor=None if mag is None or not np.isfinite(mag).any() else mag[piece.rows],
+            time_s=piece.time_s, acc_sensor=_at(acc, piece.rows), gyr_sensor=rate, rot_world_from_sensor=q,
+            mag_sensor=field if field is not None and np.isfinite(field).any() else None,
             name=raw.name + suffix, site=options.site or raw.site,
             clock_id=(options.clock_id or raw.clock_id or raw.name) + suffix,
         )  # fmt: skip
@@ -133,6 +133,12 @@ def assemble(raw: RawImu, options: ImuOptions) -> tuple[Imu, ...]:
             own += check_imu(imu, acc_unit=str(raw.acc_unit), gyr_unit=str(raw.gyr_unit or "rad/s"))
         imus.append(imu.replace(notes=tuple(own)))
     return tuple(imus)
+
+
+def _at(values: FloatArray, rows: npt.NDArray[np.intp]) -> FloatArray:
+    """The rows of an array, without a copy where they are all of them in order."""
+    whole = rows.size == len(values) and bool((np.diff(rows) == 1).all())
+    return values if whole else values[rows]
 
 
 def _with_units(raw: RawImu, options: ImuOptions) -> RawImu:
@@ -202,10 +208,13 @@ def _likely_gyr_unit(time_s: FloatArray, acc: FloatArray, gyr: FloatArray) -> st
 
 
 def _scaled(values: FloatArray, scale: float, what: str, notes: list[str]) -> FloatArray:
-    impossible = np.abs(values) > _IMPOSSIBLE
+    out = np.array(values, dtype=np.float64)
+    impossible = np.abs(out) > _IMPOSSIBLE
     if impossible.any():
         notes.append(f"Impossible values of the {what} count as missing ({int(impossible.sum())}).")
-    return np.where(impossible, np.nan, values) * scale
+        out[impossible] = np.nan
+    out *= scale
+    return out
 
 
 def _quaternions(raw: RawImu, options: ImuOptions, acc: FloatArray, notes: list[str]) -> FloatArray | None:

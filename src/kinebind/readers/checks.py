@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy.signal import butter, sosfiltfilt
 
 from kinebind.clock import FloatArray
@@ -85,25 +86,35 @@ def turning_of_gravity(time_s: FloatArray, acc: FloatArray, gyr: FloatArray) -> 
     NaN where no run of two seconds is complete.
     """
     good = np.asarray(np.isfinite(acc).all(axis=1) & np.isfinite(gyr).all(axis=1))
-    t, runs = time_s[good], valid_runs(time_s, good, default_max_gap_s(time_s))
-    a, w = acc[good], gyr[good]
-    sums = np.zeros(3)
-    count = 0
-    for start, stop in runs:
-        if t[stop - 1] - t[start] < 2.0 or stop - start < 20:
-            continue
-        rate = (stop - start - 1) / (t[stop - 1] - t[start])
+    rows = np.flatnonzero(good)
+    sums, count = np.zeros(3), 0
+    for start, stop in _spans(time_s, good):
+        span = rows[start:stop]
+        t = time_s[span]
+        rate = (span.size - 1) / (t[-1] - t[0])
         sos = butter(2, min(_GRAVITY_BAND_HZ, 0.4 * rate), fs=rate, output="sos")
-        pad = min(stop - start - 1, int(3 * rate / _GRAVITY_BAND_HZ))
-        f, omega = (sosfiltfilt(sos, x[start:stop], axis=0, padlen=pad) for x in (a, w))
+        pad = min(span.size - 1, int(3 * rate / _GRAVITY_BAND_HZ))
+        f, omega = (sosfiltfilt(sos, x[span], axis=0, padlen=pad) for x in (acc, gyr))
         up = f / np.maximum(np.linalg.norm(f, axis=1, keepdims=True), 1e-12)
-        turning = np.gradient(up, t[start:stop], axis=0)
+        turning = np.gradient(up, t, axis=0)
         expected = -np.cross(omega, up)
         sums += (turning * expected).sum(), (expected**2).sum(), (turning**2).sum()
-        count += stop - start
+        count += span.size
     if count == 0 or sums[1] <= 0 or sums[2] <= 0:
         return float("nan"), float("nan"), float("nan")
     return sums[0] / sums[1], sums[0] / np.sqrt(sums[1] * sums[2]), float(np.sqrt(sums[1] / count))
+
+
+def _spans(time_s: FloatArray, good: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Unbroken runs of two seconds or more among the good samples, cut to a minute; twenty of them tell enough."""
+    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
+    most = max(int(60.0 * rate_hz), 40)
+    spans = []
+    for start, stop in valid_runs(time_s, good, default_max_gap_s(time_s)):
+        if stop - start >= max(20, 2.0 * rate_hz):
+            spans += [(a, min(a + most, stop)) for a in range(start, stop, most) if min(a + most, stop) - a >= 20]
+    every = np.linspace(0, len(spans) - 1, min(len(spans), 20)).round().astype(int)
+    return [spans[i] for i in every]
 
 
 def check_rate(imu: Imu, gyr_unit: str) -> list[str]:

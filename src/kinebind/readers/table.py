@@ -31,7 +31,7 @@ def read_table(path: str | Path, options: ImuOptions = _DEFAULT) -> tuple[Imu, .
     if head.data.startswith(_PARQUET):
         names = parquet_names(head.path)
         maps, found = _maps(names, options)
-        columns = read_parquet_columns(head.path, maps[0].names() if len(maps) == 1 else _all(maps), _text(maps))
+        columns = read_parquet_columns(head.path, _all(maps), _text(maps))
         units, notes = declared_units(maps, names, ()), list(columns.notes)
     else:
         dialect = find_dialect(head)
@@ -50,7 +50,11 @@ def read_table(path: str | Path, options: ImuOptions = _DEFAULT) -> tuple[Imu, .
             f"{head.path} holds {len(raws)} sensors ({', '.join(r.name for r in raws)}); one site cannot hold for all.",
             "Leave the site out, or choose one sensor's columns with --columns.",
         )
-    return tuple(imu for raw in raws for imu in assemble(raw, options))
+    del columns  # each sensor's own part is let go of once it is read
+    imus: list[Imu] = []
+    while raws:
+        imus += assemble(raws.pop(0), options)
+    return tuple(imus)
 
 
 def _maps(names: Sequence[str], options: ImuOptions) -> tuple[list[ColumnMap], bool]:
@@ -95,11 +99,11 @@ def _raws(
         table = columns.numbers if len(values) == 1 else columns.numbers[codes == code]
 
         def pick(names: Sequence[str] | None, table: FloatArray = table) -> FloatArray | None:
-            return None if names is None else table[:, [order.index(n) for n in names]]
+            return None if names is None else _slice(table, [order.index(n) for n in names])
 
         group = "_".join(filter(None, (m.group if several else "", value if len(values) > 1 else "")))
         raw = RawImu(
-            acc=table[:, [order.index(n) for n in m.acc]], gyr=pick(m.gyr), quat=pick(m.quat), mag=pick(m.mag),
+            acc=_slice(table, [order.index(n) for n in m.acc]), gyr=pick(m.gyr), quat=pick(m.quat), mag=pick(m.mag),
             time=None if m.time is None else table[:, order.index(m.time)].copy(),
             # Columns side by side share their row's time; devices below one another need not share a clock.
             name=f"{stem}_{group}" if group else stem, clock_id=stem if len(values) == 1 else f"{stem}_{value}",
@@ -109,6 +113,12 @@ def _raws(
         )  # fmt: skip
         raws.append(with_site_in_name(raw, group or stem))
     return raws
+
+
+def _slice(table: FloatArray, columns: list[int]) -> FloatArray:
+    """Columns of a table, a view where they stand side by side."""
+    first, together = columns[0], columns == list(range(columns[0], columns[0] + len(columns)))
+    return table[:, first : first + len(columns)] if together else table[:, columns]
 
 
 def _is_table(head: Head) -> bool:

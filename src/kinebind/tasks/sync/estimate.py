@@ -301,11 +301,11 @@ def _answer(
     margin = top - others[0][1] if others else top
     values = features(nats, margin, line.offset_std_s, found.searched_s)
     # A piece is held to its own evidence; the whole is as sure as its weakest piece.
-    each = [
-        features(own.nats, margin * min(own.nats / max(line.nats, 1e-9), 1.0), own.offset_std_s, searched_s)
-        for own, _ in lines
-    ]
-    sure_each = [confidence(own, tolerance_s) for own in each]
+    sure_each = []
+    for own, _ in lines:
+        share = min(own.nats / max(line.nats, 1e-9), 1.0)
+        own_values = features(own.nats, margin * share, own.offset_std_s, found.searched_s)
+        sure_each.append(confidence(own_values, tolerance_s))
     sure = min(sure_each)
     usable_s = float(found.anchors.overlap_s.max(axis=1).sum())
     reason = None
