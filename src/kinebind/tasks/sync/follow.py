@@ -1,0 +1,49 @@
+"""Follow the guessed lines of lag along the whole reference, window by window."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kinebind.tasks.sync.hypothesis import Hypothesis, summed, window_evidence
+from kinebind.tasks.sync.pieces import Windows
+from kinebind.tasks.sync.search import WHOLE_S, Guess
+
+WINDOW_S = 20.0
+HOP_S = 10.0
+LONG_S = 600.0
+"""References longer than this are followed with windows that do not overlap."""
+BAND_S = 1.0
+"""How far around an expected line windows are searched."""
+
+
+def follow(hypothesis: Hypothesis, guesses: list[Guess]) -> Windows:
+    """Evidence of windows all along the reference, around each guessed line."""
+    rate = hypothesis.rate_hz
+    length = hypothesis.stop - hypothesis.first
+    if length <= WHOLE_S * rate:
+        edges = [(hypothesis.first, hypothesis.stop)]
+        share = 1.0
+    else:
+        hop_s = HOP_S if length <= LONG_S * rate else WINDOW_S
+        width, hop = round(WINDOW_S * rate), round(hop_s * rate)
+        starts = list(range(hypothesis.first, hypothesis.stop - width + 1, hop))
+        edges = [(a, a + width) for a in starts]
+        edges[-1] = (edges[-1][0], hypothesis.stop)
+        share = hop_s / WINDOW_S
+    centre_s = np.array([(a + b) / 2 / rate for a, b in edges])
+    apart: list[Guess] = []
+    for guess in guesses:  # what lies inside the band of a stronger line is found there
+        if all(np.max(np.abs(guess.at(centre_s) - other.at(centre_s))) > 0.8 * BAND_S for other in apart):
+            apart.append(guess)
+    guesses = apart
+    band = np.arange(-round(BAND_S * rate), round(BAND_S * rate) + 1)
+    lag = np.zeros((len(edges), band.size * len(guesses)), dtype=np.int64)
+    nats = np.zeros(lag.shape)
+    for b, guess in enumerate(guesses):
+        columns = slice(b * band.size, (b + 1) * band.size)
+        for w, (start, stop) in enumerate(edges):
+            middle = round(float(guess.at(centre_s[w])) * rate)
+            lag[w, columns] = middle + band
+            per_sensor, _ = window_evidence(hypothesis, start, stop, middle + int(band[0]), middle + int(band[-1]))
+            nats[w, columns] = summed(per_sensor) * share
+    return Windows(centre_s, lag, nats, np.repeat(np.arange(len(guesses)), band.size))

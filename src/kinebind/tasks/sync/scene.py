@@ -1,0 +1,51 @@
+"""What clocks are compared with: the people of a video, or another sensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kinebind.errors import InputError
+from kinebind.imu import Imu
+from kinebind.poses import Poses
+from kinebind.recording import Recording
+from kinebind.tasks.sync.cues import Felt, felt
+from kinebind.tasks.sync.limb_signals import Track, track
+
+LEAST_OVERLAP_S = 3.0
+"""Offsets at which the streams share less than this are not searched, unless one of them is shorter."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What the clocks are compared with: tracks of people, or another sensor."""
+
+    tracks: dict[str, Track]
+    poses: dict[str, Poses]
+    sensor: Felt | None
+    start_s: float
+    end_s: float
+
+    @staticmethod
+    def of(recording: Recording, person: str | None, reference: str | None) -> Scene:
+        if reference is not None:
+            found = [i for i in recording.imus if i.name == reference]
+            if not found:
+                names = ", ".join(i.name for i in recording.imus)
+                raise InputError(f"The recording has no sensor '{reference}'.", f"It has: {names}.")
+            return Scene({}, {}, felt(found[0]), float(found[0].time_s[0]), float(found[0].time_s[-1]))
+        people = (recording.person(person),) if person is not None else recording.people
+        if not people:
+            raise InputError("There is nobody to synchronise with.", "Add a pose file, or name a reference IMU.")
+        return Scene(
+            {p.person: track(p) for p in people},
+            {p.person: p for p in people},
+            None,
+            min(float(p.time_s[0]) for p in people),
+            max(float(p.time_s[-1]) for p in people),
+        )
+
+
+def whole_range(imu: Imu, scene: Scene) -> tuple[float, float]:
+    """Offsets at which the streams overlap by a few seconds (or half the shorter one)."""
+    least = min(LEAST_OVERLAP_S, 0.5 * imu.duration_s, 0.5 * (scene.end_s - scene.start_s))
+    return scene.start_s + least - float(imu.time_s[-1]), scene.end_s - least - float(imu.time_s[0])
