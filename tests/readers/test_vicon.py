@@ -8,7 +8,7 @@ from scipy.io import savemat
 
 from kinebind.errors import InputError
 from kinebind.readers.formats_base import read_head
-from kinebind.readers.vicon import FORMATS, read_vicon
+from kinebind.readers.vicon import FORMATS, read_vicon, read_vicon_table
 
 NAMES = ("LASI", "RASI", "LHJC", "LKJC", "LAJC", "LTOE", "RHJC", "RKJC", "RAJC", "RTOE")
 
@@ -72,3 +72,52 @@ def test_neura(real_data):
     for a, b in (("PELV", "RFEO"), ("LFEP", "LFEO"), ("LFEO", "LTIO"), ("LTIO", "LTOE"), ("LTOE", "RFEO")):
         length = np.linalg.norm(at[mine[a]] - at[mine[b]], axis=1)[1119 : 1119 + len(rows)]
         np.testing.assert_allclose(length, np.linalg.norm(table[a] - table[b], axis=1), atol=1e-5)
+
+
+TABLE_JOINTS = ("PELV", "LFEP", "LFEO", "LTIO", "LTOE", "RFEP", "RFEO", "RTIO", "RTOE")
+
+
+def table(rows: np.ndarray, head: str = "// fs=50  nSamples=4\n// frame=world\n// posUnit=m\n// idx=11,14\n") -> str:
+    names = [f"{joint}_{axis}" for joint in TABLE_JOINTS for axis in (1, 2, 3)] + ["qRPV_1"]
+    body = "\n".join(",".join(f"{v:.9f}" for v in (*row.ravel(), 0.5)) for row in rows)
+    return f"{head}{','.join(names)}\n{body}\n"
+
+
+def test_the_processed_table_keeps_the_clock_of_the_recording_it_was_cut_from(tmp_path):
+    rows = np.random.default_rng(2).normal(size=(4, 9, 3))
+    path = tmp_path / "walk.csv"
+    path.write_text(table(rows))
+    assert [f.name for f in FORMATS if f.sniff(read_head(path))] == ["vicon-table"]
+    motion = read_vicon_table(path)
+    np.testing.assert_allclose(motion.time_s, (10 + np.arange(4)) / 50)
+    np.testing.assert_allclose(motion.position_world, rows, atol=1e-8)
+    assert motion.skeleton.joints[2] == "left_knee"
+
+
+def test_a_table_without_its_rate_unit_or_joints_is_refused(tmp_path):
+    path = tmp_path / "walk.csv"
+    rows = np.zeros((4, 9, 3)) + np.arange(4)[:, None, None]
+    path.write_text(table(rows, "// posUnit=mm\n"))
+    with pytest.raises(InputError, match="metres"):
+        read_vicon_table(path)
+    path.write_text(table(rows, "// posUnit=m\n"))
+    with pytest.raises(InputError, match="rate"):
+        read_vicon_table(path)
+    assert read_vicon_table(path, rate_hz=100).rate_hz == pytest.approx(100)
+    path.write_text(table(rows).replace("RTOE_2", "other"))
+    with pytest.raises(InputError, match="RTOE_2"):
+        read_vicon_table(path)
+
+
+def test_the_real_table_is_the_real_recording(real_data):
+    root = real_data("neura-walk") / "data" / "sample"
+    processed = read_vicon_table(root / "vicon" / "S02-Trial-Walk-1.csv")
+    raw = read_vicon(root / "rawvicon" / "S02-Trial-Walk-1.mat")
+    rows = np.round(processed.time_s * 100).astype(int)
+
+    def distances(p):
+        return np.linalg.norm(p[:, :, None] - p[:, None], axis=-1)
+
+    # The set turned its laboratory's frame into the sensors' one: distances stay.
+    apart = distances(processed.position_world) - distances(raw.position_world[rows])
+    assert np.abs(apart).max() < 1e-6

@@ -18,11 +18,11 @@ _MARGIN = 1.1
 _LEAST_AWAY_M = 5.0
 
 
-def seen_from_front(motion: Motion, *, azimuth_deg: float = 0.0) -> Poses:
+def seen_from_front(motion: Motion) -> Poses:
     """A motion's COCO-17 keypoints in a virtual camera's image, on the motion's clock.
 
-    The camera stands still, level with the middle of the movement, where the person's front points on average
-    (at azimuth_deg to the person's left of it), far enough to see everything.
+    The camera stands still, level with the middle of the movement, where the person's front points on average,
+    far enough to see everything.
     Raises InputError where the skeleton's joint names are unknown or no keypoint is.
     """
     body = posture(motion)
@@ -33,10 +33,8 @@ def seen_from_front(motion: Motion, *, azimuth_deg: float = 0.0) -> Poses:
     middle = 0.5 * (known.min(axis=0) + known.max(axis=0))
     reach_m = _MARGIN * float(np.linalg.norm(known - middle, axis=1).max())
     away_m = max(_LEAST_AWAY_M, 2.5 * reach_m)
-    front, left = _front_and_left(body)
-    angle = np.deg2rad(azimuth_deg)
     camera = look_at(
-        middle + away_m * (np.cos(angle) * front + np.sin(angle) * left),
+        middle + away_m * _front(body),
         middle,
         # What sticks out towards the camera looks largest.
         field_of_view_deg=float(2.0 * np.rad2deg(np.arctan(reach_m / (away_m - reach_m)))),
@@ -50,13 +48,15 @@ def seen_from_front(motion: Motion, *, azimuth_deg: float = 0.0) -> Poses:
     )  # fmt: skip
 
 
-def _front_and_left(body: Posture) -> tuple[FloatArray, FloatArray]:
-    """The level directions (3,) in which the pelvis mostly faces, and to its left, as unit vectors."""
+def _front(body: Posture) -> FloatArray:
+    """The level direction (3,) in which the pelvis mostly faces, a unit vector."""
     across = body.point("left_hip") - body.point("right_hip")
     across[:, 2] = 0.0
     left = normalised(across)
     left = left[np.isfinite(left).all(axis=1)]
-    mean = left.mean(axis=0) if left.size else np.zeros(3)
+    if left.size == 0:
+        return np.array([0.0, -1.0, 0.0])
+    mean = left.mean(axis=0)
     # Who turns right round faces nowhere on average: then the first frame decides.
-    usual = normalised(mean if np.linalg.norm(mean) > 0.1 else left[0] if left.size else np.array([1.0, 0.0, 0.0]))
-    return np.cross(usual, [0.0, 0.0, 1.0]), np.asarray(usual)
+    usual = normalised(mean) if np.linalg.norm(mean) > 0.1 else left[0]
+    return np.cross(usual, [0.0, 0.0, 1.0])

@@ -58,7 +58,8 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     try:
         command = typer.main.get_command(app)
-        code = command.main(args=list(arguments), prog_name="kinebind", standalone_mode=False)
+        code = command.main(args=list(arguments) or ["--help"], prog_name="kinebind", standalone_mode=False)
+        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except InputError as error:
         show_error(error.what, error.fix, as_json=as_json)
@@ -73,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         # Whoever read our output has enough. Python would complain when it flushes the closed pipe at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 1
     except OSError as error:
         show_error(f"{error.filename or 'The system'}: {error.strerror or error}.", "", as_json=as_json)
         return BAD_INPUT

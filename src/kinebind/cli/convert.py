@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +10,7 @@ import typer
 from kinebind.cli import options
 from kinebind.cli.console import Screen
 from kinebind.cli.files import write_imu_table, write_poses
-from kinebind.cli.inputs import gather, read_any
-from kinebind.cli.job_files import is_job_file, read_toml
+from kinebind.cli.job_files import read_any
 from kinebind.errors import InputError
 from kinebind.recording import Recording
 from kinebind.store import SUFFIX, save
@@ -54,11 +52,7 @@ def convert(
     if target.exists() and source.exists() and target.samefile(source):
         raise InputError(f"{target} is the file that is read.", "Choose another name.")
     with screen.busy(f"Reading {source}"):
-        if is_job_file(source):
-            job = read_toml(source)
-            recording = gather(replace(job, settings=settings.over(job.settings)))
-        else:
-            _, recording = read_any(source, settings)
+        recording = read_any(source, settings)[2]
     if sensor is not None:
         chosen = [imu for imu in recording.imus if imu.name == sensor]
         if not chosen:

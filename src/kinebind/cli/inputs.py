@@ -19,6 +19,7 @@ from kinebind.poses import Poses
 from kinebind.readers import Format, format_named, read, read_imu, read_motion, read_poses, sniff
 from kinebind.recording import Recording
 
+_USAGE = "Sensors are written SITE=FILE, the file of poses alone."
 _HOLDS = {"imu": "an IMU", "poses": "2D poses", "motion": "3D motion", "recording": "a recording"}
 
 
@@ -85,7 +86,7 @@ def gather(job: Job) -> Recording:
     """
     base = Recording(name=job.name)
     if job.poses is not None:
-        base = replace(_with_people(job.poses, job.settings), name=job.name)
+        base = _with_people(job.poses, job.name, job.settings)
     imus = list(base.imus)
     for file in job.sensors:
         imus += _apart(read_sensor(file, job), imus, file)
@@ -146,7 +147,7 @@ def format_of(path: Path, settings: Settings, *kinds: str) -> Format:
     if kinds and fmt.kind not in kinds:
         raise InputError(
             f"{path} holds {_HOLDS[fmt.kind]} ({fmt.describes}), where {_HOLDS[kinds[0]]} is expected.",
-            "Sensors are written SITE=FILE, the file of poses alone.",
+            "Name a file of motion capture." if kinds[0] == "motion" else _USAGE,
         )
     return fmt
 
@@ -161,24 +162,14 @@ def _kind_of(path: Path, settings: Settings) -> str:
         raise
 
 
-def read_any(path: Path, settings: Settings) -> tuple[Format, Recording]:
-    """Whatever a file holds, as a recording named after it, and its format."""
-    fmt = format_named(settings.format[0]) if settings.format else sniff(path)
-    options: dict[str, Any] = {}
-    if fmt.kind == "motion":
-        options = motion_options(settings, fmt)
-    elif fmt.kind != "recording":
-        options = sensor_options(settings) if fmt.kind == "imu" else pose_options(settings)
-    return fmt, read(path, format=fmt.name, **options)
-
-
-def _with_people(path: Path, settings: Settings) -> Recording:
-    """The recording of a file of poses, a motion or a recording."""
+def _with_people(path: Path, name: str, settings: Settings) -> Recording:
+    """The recording of a file of poses or a motion, or in a file of a recording, which keeps its own name."""
     fmt = format_of(path, settings, "poses", "motion", "recording")
     if fmt.kind == "poses":
-        return Recording(people=read_poses(path, format=fmt.name, **pose_options(settings)))
+        return Recording(people=read_poses(path, format=fmt.name, **pose_options(settings)), name=name)
     if fmt.kind == "motion":
-        return Recording(people=(_filmed(read_motion(path, format=fmt.name, **motion_options(settings, fmt))),))
+        motion = read_motion(path, format=fmt.name, **motion_options(settings, fmt))
+        return Recording(people=(_filmed(motion),), name=name)
     recording = read(path)
     if not recording.people and recording.motions:
         return replace(recording, people=tuple(_filmed(m) for m in recording.motions))

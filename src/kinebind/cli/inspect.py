@@ -11,7 +11,7 @@ from rich.text import Text
 
 from kinebind.cli import options
 from kinebind.cli.console import Screen, error_dict
-from kinebind.cli.inputs import read_any
+from kinebind.cli.job_files import read_any
 from kinebind.cli.settings import Settings
 from kinebind.errors import InputError
 from kinebind.imu import GRAVITY_M_S2
@@ -60,7 +60,7 @@ def _told(path: Path, settings: Settings) -> _Facts:
     """A file's facts as plain values."""
     entry: _Facts = {"path": str(path), "format": None, "describes": None, "streams": [], "labels": 0, "error": None}
     try:
-        fmt, recording = read_any(path, settings)
+        name, describes, recording = read_any(path, settings)
     except InputError as error:
         return entry | {"error": error_dict(error)}
     streams = [
@@ -68,7 +68,7 @@ def _told(path: Path, settings: Settings) -> _Facts:
         *(describe_motion(m) for m in recording.motions),
     ]  # fmt: skip
     return entry | {
-        "format": fmt.name, "describes": fmt.describes, "labels": len(recording.labels),
+        "format": name, "describes": describes, "labels": len(recording.labels),
         "streams": [s | {"warnings": warnings(s)} for s in streams],
     }  # fmt: skip
 

@@ -6,17 +6,19 @@ import csv
 import importlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet
 
-from kinebind.cli.inputs import Job, SensorFile
+from kinebind.cli.inputs import Job, SensorFile, gather, motion_options, pose_options, sensor_options
 from kinebind.cli.settings import SENSOR_SETTINGS, SETTINGS, Settings, unknown
 from kinebind.errors import InputError
 from kinebind.parts import parse_site
-from kinebind.readers.formats_base import read_head
+from kinebind.readers import format_named, read, sniff
+from kinebind.readers.formats_base import Head, read_head
+from kinebind.recording import Recording
 
 # The standard library's from Python 3.11 on, before that the package that it came from.
 _toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
@@ -99,11 +101,29 @@ def _word(given: Mapping[str, Any], key: str, place: str) -> str | None:
     return value
 
 
+def read_any(path: Path, settings: Settings) -> tuple[str, str, Recording]:
+    """Whatever a file holds: its format's name and description, and the recording. Raises InputError."""
+    if is_job_file(path):
+        job = read_toml(path)
+        return (
+            "recording.toml",
+            "a recording of several files",
+            gather(replace(job, settings=settings.over(job.settings))),
+        )
+    fmt = format_named(settings.format[0]) if settings.format else sniff(path)
+    options: dict[str, Any] = {}
+    if fmt.kind == "motion":
+        options = motion_options(settings, fmt)
+    elif fmt.kind != "recording":
+        options = sensor_options(settings) if fmt.kind == "imu" else pose_options(settings)
+    return fmt.name, fmt.describes, read(path, format=fmt.name, **options)
+
+
 def is_table_of_recordings(path: Path) -> bool:
     """Whether a file is a table whose columns name files of recordings: one is called `pose`, or all are known."""
     try:
         names = _names(path)
-    except (InputError, OSError, UnicodeDecodeError, csv.Error):
+    except (InputError, OSError, csv.Error):
         return False
     known = [name for name in names if name in _COLUMNS or _site(name)]
     return "pose" in names or (len(known) == len(names) and any(n == "imu" or _site(n) for n in names))
@@ -153,22 +173,18 @@ def _is_parquet(path: Path) -> bool:
     return read_head(path).data.startswith(b"PAR1")
 
 
-def _dialect(path: Path) -> tuple[str, str]:
-    """Encoding and delimiter of a text table, by its first line."""
-    head = read_head(path)
-    if head.is_binary:
-        raise InputError(f"{path} is binary, not a table.", "Write it as CSV.")
-    first = head.lines[0] if head.lines else ""
-    return head.encoding, max(",;\t", key=first.count)
-
-
 def _names(path: Path) -> list[str]:
-    """The columns' names."""
+    """The columns' names; raises InputError where the file's first line is no header."""
     if _is_parquet(path):
         return [str(name).strip() for name in _parquet(path).schema.names]
-    encoding, delimiter = _dialect(path)
-    with path.open(encoding=encoding, newline="") as file:
-        return [name.strip() for name in next(csv.reader(file, delimiter=delimiter), [])]
+    head = read_head(path)
+    if head.is_binary or not head.lines or (len(head.lines) == 1 and head.size_bytes > len(head.data)):
+        raise InputError(f"{path} is not a table of recordings.", "Write it as CSV, with a header.")
+    return [cell.strip() for cell in next(csv.reader(head.lines[:1], delimiter=_delimiter(head)), [])]
+
+
+def _delimiter(head: Head) -> str:
+    return max(",;\t", key=head.lines[0].count)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -177,10 +193,12 @@ def _rows(path: Path) -> list[dict[str, str]]:
         table = _parquet(path).read().to_pylist()
         found = [{str(k).strip(): "" if v is None else str(v).strip() for k, v in row.items()} for row in table]
     else:
-        encoding, delimiter = _dialect(path)
-        names = _names(path)
-        with path.open(encoding=encoding, newline="") as file:
-            lines = list(csv.reader(file, delimiter=delimiter))[1:]
+        names, head = _names(path), read_head(path)
+        try:
+            with path.open(encoding=head.encoding, newline="") as file:
+                lines = list(csv.reader(file, delimiter=_delimiter(head)))[1:]
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{path} is damaged: {error}.", "Write it again, as CSV.") from error
         for number, cells in enumerate(lines, 1):
             if len(cells) > len(names):
                 raise InputError(

@@ -63,4 +63,4 @@ def settings_of(arguments: dict[str, Any]) -> Settings:
     if arguments.get("no_check"):
         given["check"] = False
     # Paths on the command line are relative to where it runs, as all its paths.
-    return Settings.parse({name: str(v) if isinstance(v, Path) else v for name, v in given.items()})
+    return Settings.parse({name: str(v) if isinstance(v, Path) else v for name, v in given.items()}, flags=True)

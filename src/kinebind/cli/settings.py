@@ -56,16 +56,17 @@ class Settings:
     video_start: float | None = None
 
     @staticmethod
-    def parse(given: Mapping[str, Any], folder: Path = Path()) -> Settings:
+    def parse(given: Mapping[str, Any], folder: Path = Path(), *, flags: bool = False) -> Settings:
         """Settings from words as flags, tables and TOML give them; None and empty ones count as not said.
 
-        folder: what paths are relative to. Raises InputError that names the setting.
+        folder: what paths are relative to. flags: whether errors should call the settings by their flags.
+        Raises InputError that names the setting.
         """
         values: dict[str, Any] = {}
         for name, value in given.items():
             if value is None or value == "" or value == []:
                 continue
-            parsed = _PARSERS[name](value, flag(name))
+            parsed = _PARSERS[name](value, flag(name) if flags else name)
             values[name] = folder / parsed if isinstance(parsed, Path) else parsed
         return Settings(**values)
 
@@ -88,8 +89,8 @@ def flag(name: str) -> str:
 def unknown(name: str, known: list[str], place: str) -> InputError:
     """The error for a word that means nothing, with the nearest one that does."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"Did you mean '{near[0]}'? " if near else ""
-    return InputError(f"{place} has '{name}', which means nothing.", f"{hint}Known: {', '.join(known)}.")
+    hint = f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(known)}."
+    return InputError(f"{place} has '{name}', which means nothing.", hint)
 
 
 def _text(value: Any, name: str) -> str:

@@ -92,9 +92,12 @@ def sync(
     screen = Screen(json=json, quiet=quiet)
     kind = table_kind(table)
     check_out(out)
-    if len(files) == 1 and not is_job_file(Path(files[0])) and is_table_of_recordings(Path(files[0])):
+    if len(files) == 1 and is_table_of_recordings(Path(files[0])):
         return _batch(read_jobs(Path(files[0])), settings, out, kind, screen)
-    if len(files) == 1 and is_job_file(Path(files[0])):
+    described = [file for file in files if is_job_file(Path(file))]
+    if described and len(files) > 1:
+        raise InputError(f"{described[0]} names a recording's files itself.", "Name it alone.")
+    if described:
         job = read_toml(Path(files[0]))
         job = replace(job, settings=settings.over(job.settings))
     else:
@@ -136,6 +139,8 @@ def run(job: Job, out: Path | None, table: TableKind, screen: Screen) -> Done:
     """
     with screen.busy(f"Reading {job.name}"):
         recording = gather(job)
+    if not recording.imus:
+        raise InputError("No sensor is named.", "Add sensors as SITE=FILE, for instance left_wrist=watch.csv.")
     notes: tuple[str, ...] = ()
     reference = job.settings.reference
     if not recording.people and reference is None:
@@ -158,9 +163,8 @@ def run(job: Job, out: Path | None, table: TableKind, screen: Screen) -> Done:
 def _stand_in(recording: Recording) -> str:
     """The sensor that takes a missing video's place."""
     if len(recording.imus) < 2:
-        what = f"sensor '{recording.imus[0].name}'" if recording.imus else "recording"
         raise InputError(
-            f"There is nothing to synchronise the {what} with.",
+            f"There is nothing to synchronise the sensor '{recording.imus[0].name}' with.",
             "Name the file of the video's poses first (kinebind sync POSE SITE=FILE), or a second sensor.",
         )
     return recording.imus[0].name

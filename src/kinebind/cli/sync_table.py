@@ -112,11 +112,11 @@ def _add(table: Table, answer: ClockAnswer, first: list[str]) -> None:
 
 
 def _sensors(answer: ClockAnswer) -> str:
-    """Sensors with their sites: a bare name where it is its site, a question mark where the site was found."""
+    """Sensors with their sites: a bare name where it is its site; a question mark behind a site that was found."""
     told = []
     for sensor in answer.sensors:
-        site = f"{sensor.site or 'nowhere'}{'' if sensor.given else '?'}"
-        told.append(sensor.name if sensor.name == site else f"{sensor.name} ({site})")
+        site = f"{sensor.site}{'' if sensor.given else '?'}"
+        told.append(sensor.name if sensor.site is None or sensor.name == site else f"{sensor.name} ({site})")
     return ", ".join(told)
 
 
