@@ -41,7 +41,8 @@ class Anchors:
         for k in range(self.centre_s.size) if which is None else np.flatnonzero(which):
             shift = round(slope * (self.centre_s[k] - ref_s) / step_s)
             a, b = max(0, -shift), min(total.size, total.size - shift)
-            total[a:b] += self.nats[k, a + shift : b + shift]
+            if a < b:  # a steep line leaves a narrow range
+                total[a:b] += self.nats[k, a + shift : b + shift]
         return total
 
 

@@ -1,0 +1,194 @@
+"""From windows to lines: made-up evidence whose peaks lie where a clock would put them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinebind.tasks.sync.limb_signals import RATE_HZ
+from kinebind.tasks.sync.pieces import (
+    JUMP_NATS,
+    LEAST_JUMP_S,
+    MAX_SKEW,
+    SKEW_PRIOR,
+    Windows,
+    fit_line,
+    fit_pieces,
+    split_at_jumps,
+)
+
+BAND = np.arange(-50, 51)
+SIGMA_S = 0.03
+
+
+def windows(lag_s: np.ndarray, *, hop_s: float = 10.0, guess_s: tuple[float, ...] = (3.0,), height: np.ndarray | float = 20.0,
+            sigma_s: float = SIGMA_S) -> Windows:  # fmt: skip
+    """Windows whose evidence has its peak at lag_s (W,), of some height, over a floor of zero."""
+    centre_s = 10.0 + hop_s * np.arange(lag_s.size)
+    blocks = [np.tile(round(g * RATE_HZ) + BAND, (lag_s.size, 1)) for g in guess_s]
+    lag = np.concatenate(blocks, axis=1)
+    away = (lag / RATE_HZ - lag_s[:, None]) / sigma_s
+    tall = np.broadcast_to(height, lag_s.shape)[:, None]
+    nats = tall * np.exp(-0.5 * away**2 / np.maximum(tall, 1e-9))  # curvature 1/σ² at the peak, whatever the height
+    return Windows(centre_s, lag, nats, np.repeat(np.arange(len(guess_s)), BAND.size))
+
+
+def only_line(w: Windows):
+    lines = fit_pieces(w)
+    assert len(lines) == 1
+    return lines[0][0]
+
+
+# -- one line --------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=10)
+@given(offset=st.floats(2.6, 3.4), slope=st.floats(-8e-4, 8e-4))
+def test_a_line_is_found_between_the_grid_s_steps(offset, slope):
+    w = windows(np.full(30, np.nan))
+    ref_s = float(w.centre_s.mean())
+    truth = offset + slope * (w.centre_s - ref_s)
+    line = only_line(windows(truth))
+    assert abs(float(line.at(ref_s)) - offset) < 0.001
+    assert (
+        np.abs(line.at(w.centre_s) - truth).max() < 0.002
+    )  # a tenth of a grid step; the prior on the skew draws a bit
+
+
+@pytest.mark.parametrize("count", [6, 30])
+def test_stated_uncertainty_is_that_of_least_squares(count):
+    """Peaks of width σ: offset σ/√W, slope σ/√Σ(t − t̄)² with the prior's 1/1000 beside it."""
+    w = windows(np.full(count, 3.0))
+    line = only_line(w)
+    spread = float(((w.centre_s - w.centre_s.mean()) ** 2).sum())
+    assert line.offset_std_s == pytest.approx(SIGMA_S / np.sqrt(count), rel=0.03)
+    assert line.slope_std == pytest.approx((spread / SIGMA_S**2 + SKEW_PRIOR**-2) ** -0.5, rel=0.03)
+
+
+def test_stated_uncertainty_holds():
+    """With peaks that scatter by σ, errors over their stated deviations have the spread 1."""
+    away = []
+    for seed in range(40):
+        rng = np.random.default_rng([41, seed])
+        slope = rng.uniform(-3e-4, 3e-4)
+        centre_s = 10.0 + 10.0 * np.arange(24)
+        truth = 3.0 + slope * (centre_s - centre_s.mean())
+        line = only_line(windows(truth + rng.normal(0.0, SIGMA_S, truth.size), height=200.0))
+        middle = float(line.at(centre_s.mean()))
+        away.append(((middle - 3.0) / line.offset_std_s, (line.slope - slope) / line.slope_std))
+    assert 0.75 < np.std(away, axis=0)[0] < 1.3
+    assert 0.7 < np.std(away, axis=0)[1] < 1.3
+    assert np.abs(np.mean(away, axis=0)).max() < 0.5
+
+
+def test_windows_that_see_nothing_have_no_say():
+    truth = 3.0 + 2e-4 * np.arange(30) * 10.0
+    all_of_them = only_line(windows(truth))
+    height = np.full(30, 20.0)
+    height[[2, 3, 11, 25]] = 0.0
+    w = windows(truth, height=height)
+    some = only_line(w)
+    np.testing.assert_allclose(some.at(w.centre_s), all_of_them.at(w.centre_s), atol=0.002)
+    kept = Windows(w.centre_s[height > 0], w.lag[height > 0], w.nats[height > 0], w.block)
+    same = fit_line(kept, truth[height > 0], some.ref_s)
+    assert some.offset_s == pytest.approx(same.offset_s, abs=1e-4)
+    assert some.offset_std_s == pytest.approx(same.offset_std_s, rel=1e-2)
+
+
+def test_a_few_windows_that_lie_do_not_bend_the_line():
+    truth = np.full(30, 3.0)
+    seen = truth.copy()
+    seen[[4, 15, 22]] += [0.4, -0.5, 0.3]
+    line = only_line(windows(seen, height=8.0))
+    assert np.abs(line.at(10.0 + 10.0 * np.arange(30)) - 3.0).max() < 0.002
+
+
+def test_one_window_has_an_offset_and_the_prior_s_skew():
+    line = only_line(windows(np.array([3.013])))
+    assert line.offset_s == pytest.approx(3.013, abs=0.001)
+    assert abs(line.slope) < 1e-6
+    assert line.slope_std == pytest.approx(SKEW_PRIOR, rel=0.01)
+
+
+def test_nothing_seen_at_all_is_one_line_without_certainty():
+    w = windows(np.full(10, 3.0), height=0.0)
+    ((line, part),) = fit_pieces(w)
+    assert part.centre_s.size == 10
+    assert line.nats <= 0.0 + 1e-9
+    assert not line.offset_std_s < 1.0  # large, or not a number
+
+
+@pytest.mark.parametrize("start_s", [1.6e9, -1.6e9])
+def test_lags_of_clocks_that_count_from_1970(start_s):
+    truth = 3.007 + 1e-4 * (10.0 * np.arange(20) - 95.0)
+    w = windows(truth)
+    far = Windows(w.centre_s, w.lag + round(start_s * RATE_HZ), w.nats, w.block)
+    near, line = only_line(w), only_line(far)
+    assert line.offset_s - start_s == pytest.approx(near.offset_s, abs=1e-5)
+    assert line.slope == pytest.approx(near.slope, abs=1e-6)
+
+
+# -- jumps -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump_s", [0.2, -0.7])
+@pytest.mark.parametrize("at", [5, 15, 26])
+def test_a_jump_gives_two_pieces(jump_s, at):
+    truth = 3.0 + 1e-4 * 10.0 * np.arange(30)
+    truth[at:] += jump_s
+    lines = fit_pieces(windows(truth))
+    assert [part.centre_s.size for _, part in lines] == [at, 30 - at]
+    for (line, part), own in zip(lines, (truth[:at], truth[at:]), strict=True):
+        assert np.abs(line.at(part.centre_s) - own).max() < 0.004
+
+
+def test_a_jump_far_away_is_found_in_the_other_guess_s_band():
+    truth = np.full(30, 3.0)
+    truth[12:] = 63.0
+    lines = fit_pieces(windows(truth, guess_s=(3.0, 63.0)))
+    assert [part.centre_s.size for _, part in lines] == [12, 18]
+    assert [line.offset_s for line, _ in lines] == pytest.approx([3.0, 63.0], abs=0.001)
+    assert all(np.unique(part.block).size == 1 for _, part in lines)
+
+
+def test_back_and_forth_is_three_pieces():
+    truth = np.full(40, 3.0)
+    truth[12:28] += 0.5
+    lines = fit_pieces(windows(truth))
+    assert [part.centre_s.size for _, part in lines] == [12, 16, 12]
+
+
+@pytest.mark.parametrize("by_s", [0.008, -0.015])
+def test_a_wobble_below_a_frame_is_one_piece(by_s):
+    truth = np.full(40, 3.0)
+    truth[20:] += by_s
+    line = only_line(windows(truth, height=200.0))
+    assert np.abs(line.at(10.0 + 10.0 * np.arange(40)) - truth).max() < LEAST_JUMP_S
+
+
+def test_two_windows_that_wander_do_not_make_pieces():
+    truth = np.full(30, 3.0)
+    truth[14:16] += 0.5
+    line = only_line(windows(truth, height=np.where(truth > 3.2, 0.4 * JUMP_NATS, 20.0)))
+    assert line.offset_s == pytest.approx(3.0, abs=0.002)
+
+
+def test_drift_is_no_jump():
+    """The steepest skew that is looked for moves the lag by a grid step from window to window."""
+    truth = 3.0 + MAX_SKEW * 10.0 * (np.arange(30) - 14.5)
+    stretches = split_at_jumps(windows(truth))
+    assert [(a, b) for a, b, _, _ in stretches] == [(0, 30)]
+    assert np.abs(stretches[0][3] - truth).max() < 2.0 / RATE_HZ
+    assert only_line(windows(truth)).slope == pytest.approx(MAX_SKEW, rel=0.05)
+
+
+def test_stretches_cover_all_windows_once():
+    rng = np.random.default_rng(42)
+    for _ in range(3):
+        jumps = np.cumsum(rng.choice([0.0, 0.0, 0.0, 0.4, -0.4], size=25))
+        w = windows(3.0 + np.clip(jumps, -0.9, 0.9), height=rng.uniform(0.0, 30.0, 25))
+        stretches = split_at_jumps(w)
+        assert [a for a, *_ in stretches] + [25] == [0] + [b for _, b, *_ in stretches]
+        np.testing.assert_array_equal(np.concatenate([part.centre_s for _, part in fit_pieces(w)]), w.centre_s)
