@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sync_scene
 from kinebind import ClockMap, Recording, save
+from kinebind.cli.app import run
 from kinebind.readers import FORMATS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,10 +35,16 @@ WITH_PYTHON = [page for page in PAGES if fences(page, "python")]
 @pytest.fixture
 def walk(tmp_path, monkeypatch):
     """A folder as the examples take it to be: a recording whose sensors' clock is 3.2 s behind the video's."""
+    monkeypatch.chdir(tmp_path)
     clock = ClockMap(offset_s=3.2, skew=50e-6, ref_time_s=12.0)
     sensors = tuple(sync_scene.imu(site, clock, clock_id="recorder") for site in ("left_wrist", "right_shank"))
-    save(Recording(people=(sync_scene.poses(),), imus=sensors, name="walk"), tmp_path / "walk.kinebind")
-    monkeypatch.chdir(tmp_path)
+    person = sync_scene.poses()
+    save(Recording(people=(person,), imus=sensors, name="walk"), "walk.kinebind")
+    np.savez("poses.npz", keypoints_px=person.keypoints_px, scores=person.scores, time_s=person.time_s)
+    header = "time (s),acc_x (m/s2),acc_y (m/s2),acc_z (m/s2),gyr_x (rad/s),gyr_y (rad/s),gyr_z (rad/s)"
+    for name, imu in zip(("watch.csv", "shank.csv"), sensors, strict=True):
+        rows = np.column_stack([imu.time_s, imu.acc_sensor, imu.gyr_sensor])
+        np.savetxt(name, rows, delimiter=",", header=header, comments="", fmt="%.6f")
     return tmp_path
 
 
@@ -48,8 +57,37 @@ def test_python_examples_run(page):
         exec(compile(example, f"{page.name}, example {i + 1}", "exec"), names)
 
 
+def commands(page: Path) -> list[str]:
+    """What a page tells the reader to type after `$ kinebind`."""
+    lines = (line for text in fences(page, "console") for line in text.splitlines())
+    return [line.removeprefix("$ kinebind ") for line in lines if line.startswith("$ kinebind ")]
+
+
+WITH_COMMANDS = [page for page in PAGES if commands(page)]
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.name)
+@pytest.mark.usefixtures("walk")
+def test_commands_run(page, capsys):
+    """A page's commands run one after another in one folder, and answer."""
+    for command in commands(page):
+        assert run(shlex.split(command)) == 0, f"{command}\n{capsys.readouterr()}"
+
+
+@pytest.mark.usefixtures("walk")
+def test_what_the_readme_says_lies_in_the_folder_does(capsys):
+    readme = ROOT / "README.md"
+    for command in commands(readme):
+        run(shlex.split(command))
+    told = re.findall(r"^\| `([\w.-]+)` \|", readme.read_text(encoding="utf-8"), re.MULTILINE)
+    found = {path.name for path in Path("walk").iterdir()}
+    assert {name.replace("NAME", "left_wrist") for name in told} <= found
+    assert len(told) == 4
+
+
 def test_the_pages_with_examples_are_found():
-    assert {"conventions.md", "format.md"} <= {page.name for page in WITH_PYTHON}
+    assert {"README.md", "conventions.md", "format.md", "sync.md"} <= {page.name for page in WITH_PYTHON}
+    assert {"README.md", "formats.md", "sync.md"} <= {page.name for page in WITH_COMMANDS}
 
 
 # -- figures ---------------------------------------------------------------------------------------------------
