@@ -42,7 +42,9 @@ def walk(tmp_path, monkeypatch):
     save(Recording(people=(person,), imus=sensors, name="walk"), "walk.kinebind")
     np.savez("poses.npz", keypoints_px=person.keypoints_px, scores=person.scores, time_s=person.time_s)
     header = "time (s),acc_x (m/s2),acc_y (m/s2),acc_z (m/s2),gyr_x (rad/s),gyr_y (rad/s),gyr_z (rad/s)"
-    for name, imu in zip(("watch.csv", "shank.csv"), sensors, strict=True):
+    # A third sensor on the arm of the first, with a clock of its own.
+    band = sync_scene.imu("left_wrist", ClockMap(offset_s=-4.0), duration_s=20.0, seed=0)
+    for name, imu in zip(("watch.csv", "shank.csv", "band.csv"), (*sensors, band), strict=True):
         rows = np.column_stack([imu.time_s, imu.acc_sensor, imu.gyr_sensor])
         np.savetxt(name, rows, delimiter=",", header=header, comments="", fmt="%.6f")
     return tmp_path
