@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from kinebind.bench.scenes import Bodies, Source
+from kinebind.bench.scenes import Bodies, Scene, Source, filmed, scene, worn
+from kinebind.body.segments import posture
+from kinebind.clock import ClockMap
+from kinebind.imu import Imu
 from kinebind.motion import Motion, Skeleton
+from kinebind.poses import Poses
 from kinebind.resample import low_pass
 
 # Joint, parent, offset in metres in a T-pose with y up, z forward, x to the left; turns in radians.
@@ -60,6 +66,35 @@ class MadeUp(Source):
 
     def read(self, path: Path) -> Motion:
         return motion(int(path.stem), 30.0)
+
+
+@cache
+def clip(seed: int = 0, condition: str = "normal", **options: Any) -> Scene:
+    """A simulated recording of 20 s with its truth, as `kinebind.bench.scenes.scene` makes them of a made-up body."""
+    return scene(bodies(seed), condition, np.random.default_rng([78, seed]), **options)
+
+
+@cache
+def take(
+    seed: int, duration_s: float, clock: ClockMap, sites: tuple[str, ...] = ("left_wrist", "right_shank")
+) -> tuple[Poses, tuple[Imu, ...]]:
+    """A long recording: poses at 30 fps from time zero, sensors at 50 Hz whose clock maps by `clock`."""
+    rng = np.random.default_rng([79, seed])
+    body = posture(motion(seed, duration_s + 0.5, 30.0))
+    imus = worn(body, sites, "normal", rng, clocks=[clock], start_s=0.0, duration_s=duration_s, rate_hz=50.0)
+    return filmed(body, "normal", rng, start_s=0.0, duration_s=duration_s), imus
+
+
+@cache
+def two_on_one_wrist(seed: int, clock: ClockMap, duration_s: float = 20.0) -> tuple[Imu, Imu]:
+    """Two sensors on one wrist, each with its own mounting and errors; `clock` maps the second's to the first's."""
+    rng = np.random.default_rng([80, seed])
+    body = posture(motion(seed, duration_s + 0.5, 30.0))
+    first, second = (
+        worn(body, ("left_wrist",), "normal", rng, clocks=[c], start_s=0.0, duration_s=duration_s)[0]
+        for c in (ClockMap(0.0), clock)
+    )
+    return first.replace(name="first", clock_id="first"), second.replace(name="second", clock_id="second")
 
 
 def bodies(seed: int = 0, count: int = 1) -> Bodies:

@@ -1,4 +1,4 @@
-"""Evidence over lag: the fast sums against plain loops, Bayes factors against Gaussian integrals, chance against truth."""
+"""Evidence over lag: fast sums against plain loops, Bayes factors against Gaussian integrals, chance against truth."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_sums_by_fourier_transform_are_those_of_a_loop(frames_x, frames_y):
 
 
 def test_what_lies_beyond_both_ends_is_not_seen_twice():
-    """A correlation by Fourier transform is cyclic; a search far wider than the streams must not see its answer again."""
+    """A correlation by Fourier transform is cyclic; a search wider than the streams must not see its answer again."""
     x = smooth(3, 200)
     nats, overlap_s = lagged_evidence(x, x, (ONE,), -1000, 1000, RATE_HZ)
     assert np.argmax(nats[:, 0]) == 1000
@@ -147,7 +147,8 @@ def test_weights_multiply_and_cues_stand_side_by_side():
 
 @settings(max_examples=15)
 @given(
-    scale_x=st.floats(1e-3, 1e3), scale_y=st.floats(1e-3, 1e3), shift_x=st.floats(-100, 100), shift_y=st.floats(-100, 100)
+    scale_x=st.floats(1e-3, 1e3), scale_y=st.floats(1e-3, 1e3),
+    shift_x=st.floats(-100, 100), shift_y=st.floats(-100, 100),
 )  # fmt: skip
 def test_units_and_zero_points_do_not_matter(scale_x, scale_y, shift_x, shift_y):
     x, y = smooth(9, 200, 3), smooth(10, 200)

@@ -23,13 +23,12 @@ BAND = np.arange(-50, 51)
 SIGMA_S = 0.03
 
 
-def windows(lag_s: np.ndarray, *, hop_s: float = 10.0, guess_s: tuple[float, ...] = (3.0,), height: np.ndarray | float = 20.0,
-            sigma_s: float = SIGMA_S) -> Windows:  # fmt: skip
+def windows(lag_s: np.ndarray, *, guess_s: tuple[float, ...] = (3.0,), height: np.ndarray | float = 20.0) -> Windows:
     """Windows whose evidence has its peak at lag_s (W,), of some height, over a floor of zero."""
-    centre_s = 10.0 + hop_s * np.arange(lag_s.size)
+    centre_s = 10.0 + 10.0 * np.arange(lag_s.size)
     blocks = [np.tile(round(g * RATE_HZ) + BAND, (lag_s.size, 1)) for g in guess_s]
     lag = np.concatenate(blocks, axis=1)
-    away = (lag / RATE_HZ - lag_s[:, None]) / sigma_s
+    away = (lag / RATE_HZ - lag_s[:, None]) / SIGMA_S
     tall = np.broadcast_to(height, lag_s.shape)[:, None]
     nats = tall * np.exp(-0.5 * away**2 / np.maximum(tall, 1e-9))  # curvature 1/σ² at the peak, whatever the height
     return Windows(centre_s, lag, nats, np.repeat(np.arange(len(guess_s)), BAND.size))
@@ -52,9 +51,7 @@ def test_a_line_is_found_between_the_grid_s_steps(offset, slope):
     truth = offset + slope * (w.centre_s - ref_s)
     line = only_line(windows(truth))
     assert abs(float(line.at(ref_s)) - offset) < 0.001
-    assert (
-        np.abs(line.at(w.centre_s) - truth).max() < 0.002
-    )  # a tenth of a grid step; the prior on the skew draws a bit
+    assert np.abs(line.at(w.centre_s) - truth).max() < 0.002  # the prior on the skew draws a bit
 
 
 @pytest.mark.parametrize("count", [6, 30])

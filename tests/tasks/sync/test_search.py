@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinebind.tasks.sync.evidence import Cue
 from kinebind.tasks.sync.cues import Pairing
+from kinebind.tasks.sync.evidence import Cue
 from kinebind.tasks.sync.hypothesis import Hypothesis
 from kinebind.tasks.sync.search import (
     ANCHOR_S,

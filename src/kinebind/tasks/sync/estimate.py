@@ -149,7 +149,7 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: Found, has_video: b
     # A piece is held to its own evidence; the whole is as sure as its weakest piece.
     sure_each = []
     for own, _ in lines:
-        share = min(own.nats / max(line.nats, 1e-9), 1.0)
+        share = min(max(own.nats, 0.0) / max(line.nats, 1e-9), 1.0)
         own_values = features(own.nats, margin * share, own.offset_std_s, found.searched_s)
         sure_each.append(confidence(own_values, tolerance_s))
     if all(refusal.imu_is_still(s) for s in sensors):

@@ -24,6 +24,8 @@ from kinebind.clock import FloatArray
 
 MIN_OVERLAP_S = 0.5
 """Lags with less common data than this have no evidence."""
+_ROUNDING = 1e-6
+"""Spread, in SI units, that no limb and no sensor stays below: what is left of a signal that stands still."""
 _STEADY = 1e-6
 """Variance, as a share of the whole signal's, below which an overlap holds none: differences of large sums round."""
 
@@ -152,5 +154,5 @@ def _standardised(values: FloatArray, valid: npt.NDArray[np.bool_]) -> FloatArra
         return np.zeros_like(values)
     mean = values[valid].mean(axis=0)
     spread = values[valid].std(axis=0)
-    moves = spread > 1e-9 * np.abs(values[valid]).max(axis=0)
+    moves = spread > _ROUNDING
     return np.where(valid[:, None] & moves, (values - mean) / np.where(moves, spread, 1.0), 0.0)
