@@ -18,6 +18,7 @@ from kinebind.resample import (
     continuous_quaternions,
     default_max_gap_s,
     low_pass,
+    over_runs,
     resample_rotations,
     resample_vectors,
     valid_runs,
@@ -215,6 +216,20 @@ def test_an_hour_with_tens_of_thousands_of_gaps_takes_seconds():
     out = resample_vectors(time_s, values, axis(25, 3600))
     assert time.perf_counter() - began < 12  # about 2 s; a spline a gap took 20 to 60
     assert 0.5 < np.isfinite(out).mean() < 1
+
+
+@given(with_gaps())
+def test_runs_are_treated_one_by_one(data):
+    values = data[1]
+    out = over_runs(values, lambda run: np.cumsum(run, axis=0))
+    total = np.zeros(2)
+    for row, got in zip(values, out, strict=True):
+        if np.isnan(row).any():
+            total = np.zeros(2)
+            assert np.isnan(got).all()
+        else:
+            total = total + row
+            np.testing.assert_allclose(got, total)
 
 
 # -- rotations -------------------------------------------------------------------------------------------------

@@ -39,10 +39,9 @@ def figure(match: re.Match[str], results: dict[str, dict[str, Any]]) -> str:
     if found is None:
         return NOT_MEASURED
     if key == "about":
-        return (
-            f"`{found['command']}`, variant {found['variant']}, commit `{found['commit'][:10]}`, {found['date']}, "
-            f"{found['machine']}"
-        )
+        commit, _, changes = found["commit"].partition("+")
+        told = f"`{commit[:10]}`" + (" with changes" if changes else "")
+        return f"`{found['command']}`, variant {found['variant']}, commit {told}, {found['date']}, {found['machine']}"
     metrics = found["metrics"]
     if metrics.get(key) is None:
         return NOT_MEASURED
