@@ -39,6 +39,15 @@ def test_jitter_is_taken_out(kind, rms_ms, worst_ms):
     assert (np.diff(found) > 0).all()
 
 
+@pytest.mark.parametrize("seconds", [4, 8, 60])
+@pytest.mark.parametrize("tick_s", [1.0, 0.5])
+def test_a_clock_in_whole_seconds_is_read_where_its_seconds_begin(seconds, tick_s):
+    true = np.arange(seconds * 100) / 100 + 0.37
+    found, _ = straighten(np.floor(true / tick_s) * tick_s)
+    np.testing.assert_allclose(found, true, atol=0.011)
+    assert np.diff(found).max() < 0.02
+
+
 def test_one_global_line_is_the_naive_twin():
     n = 900  # nine seconds: one window
     rng = np.random.default_rng(2)

@@ -71,19 +71,18 @@ def _fit(t: FloatArray, step: FloatArray, period: float) -> tuple[float, FloatAr
 
 
 def _period(t: FloatArray, rate_hz: float | None) -> float:
-    """Seconds a sample: the median slope over two seconds of samples, which neither bursts nor gaps move."""
+    """Seconds a sample: the typical slope over two seconds of samples, which neither bursts nor gaps move."""
     n = t.size - 1
-    rough = (t[-1] - t[0]) / n
-    if rough < _SHORTEST_S:
+    period = (t[-1] - t[0]) / n
+    if period < _SHORTEST_S:
         return 0.0
-    reach = min(max(int(2.0 / rough), 10), n)
-    for _ in range(2):  # a long pause makes the first guess of the reach too short
-        period = float(np.median(t[reach:] - t[:-reach])) / reach
-        if period <= 0:
-            reach = n
-            continue
-        reach = min(max(int(2.0 / period), 10), n)
-    period = float(np.median(t[reach:] - t[:-reach])) / reach or rough
+    tick = float(np.quantile(np.diff(t), 0.999, method="higher"))
+    for _ in range(3):  # a long pause makes the first guess of the reach too short
+        reach = int(np.clip(2.0 / period, min(10, n), n))
+        span = t[reach:] - t[:-reach]
+        # The mean of what lies near the median: of coarse times, the median alone is coarse as well.
+        found = float(np.mean(span[np.abs(span - np.median(span)) <= tick])) / reach
+        period = found if found > _SHORTEST_S else period
     if rate_hz is not None and abs(period * rate_hz - 1.0) < 0.05:
         return 1.0 / rate_hz
     return period
@@ -107,6 +106,8 @@ def _counts_in_scatter(t: FloatArray, period: float) -> tuple[FloatArray, bool]:
         reach, noise = int(max(0.5, 3.0 * min(longest, _PAUSE_S)) / period) + 1, noise + period
     else:  # as many samples as bring the edge's own scatter to a tenth of a period
         reach = int(np.clip((19.0 * noise / period) ** 2, 10, 10 + 0.5 / period))
+    # A clock in whole seconds is blind to losses of less than half a second.
+    least = 0.5 * longest if np.mean(step <= 0) > 0.5 else 0.6 * period
     # The longest first: what is known to be lost then blurs no other window.
     for i in long_steps[np.argsort(-step[long_steps], kind="stable")][:2000]:
         start, stop = max(i - reach + 1, 0), min(i + 1 + reach, t.size)
@@ -114,7 +115,7 @@ def _counts_in_scatter(t: FloatArray, period: float) -> tuple[FloatArray, bool]:
         before, after = lag[: i + 1 - start], lag[i + 1 - start :]
         edge = min(before.size, after.size)
         rise = np.quantile(after, 0.25) - np.quantile(before, 0.25)
-        if rise > max(0.6 * period, 4.0 * noise / np.sqrt(edge)) and (edge > 2 or step[i] > _PAUSE_S):
+        if rise > max(least, 4.0 * noise / np.sqrt(edge)) and (edge > 2 or step[i] > _PAUSE_S):
             counts[i] += np.rint(rise / period)
     return counts, bursts
 
@@ -126,15 +127,19 @@ def _local_line(t: FloatArray, number: FloatArray, period: float, reach_s: float
     breaks = np.flatnonzero(np.diff(t) > max(_PAUSE_S, reach_s)) + 1
     for a, b in itertools.pairwise([0, *breaks.tolist(), t.size]):
         k, seconds = number[a:b] - number[a], t[a:b]
-        lag = seconds - k * period
-        span = k[-1] * period
-        knots = np.linspace(0.0, k[-1], min(max(round(span / reach_s), 1), k.size) + 1)
+        # Of equal times only the first tells when: of a clock in whole seconds it is when the second began.
+        first = np.flatnonzero(np.diff(seconds, prepend=-np.inf) > 0)
+        if first.size > 3 and k.size > 2 * first.size:
+            first = first[1:]  # the recording need not start with a second
+        x, lag = k[first], seconds[first] - k[first] * period
+        half = reach_s / period
+        knots = np.linspace(0.0, k[-1], min(max(round(k[-1] / half), 1), k.size) + 1)
         values = np.empty(knots.size)
         for i, knot in enumerate(knots):
             # A window cut short by an end keeps its length: a short line would swing.
-            middle = np.clip(knot, min(reach_s / period, k[-1] / 2), max(k[-1] - reach_s / period, k[-1] / 2))
-            near = slice(*np.searchsorted(k, [middle - reach_s / period, middle + reach_s / period + 1e-9]))
-            values[i] = _robust_line_at(k[near], lag[near], knot)
+            middle = np.clip(knot, min(half, k[-1] / 2), max(k[-1] - half, k[-1] / 2))
+            near = slice(*np.searchsorted(x, [middle - half, middle + half + 1e-9]))
+            values[i] = _robust_line_at(x[near], lag[near], knot)
         out[a:b] = k * period + np.interp(k, knots, values)
     return out
 
