@@ -99,7 +99,7 @@ def _settled(found: Found) -> Hypothesis:
 
 def slow_motion(sensors: tuple[Felt, ...], scene: Scene, nats: float) -> Reason | None:
     """A reason where stretching the video's clock by a usual factor makes everything fit."""
-    best: tuple[float, float] = (nats + 10.0, 1.0)
+    best: tuple[float, float] = (max(nats, 0.0) + 10.0, 1.0)
     for factor in SLOW_MOTION:
         for name, poses in scene.poses.items():
             person = track(poses.replace(time_s=poses.time_s / factor))
