@@ -60,6 +60,13 @@ def test_sample_time_fine_wraps_at_32_bits_and_counts_by_the_file(tmp_path, tick
     assert any("100 µs" in note for note in imu.notes) == told
 
 
+def test_slow_coarse_ticks_are_told_from_fast_fine_ones_by_the_rate(tmp_path):
+    slow = COMMENTS.replace("100.0Hz", "10.0Hz")
+    text = mtw(np.arange(N), [np.tile(FELT.acc[:1], (N, 1)) + COLUMNS[0] * 1e-3], SENSOR[:3], comments=slow,
+               fine=np.arange(N) * 1000)  # fmt: skip
+    assert read_imu(write(tmp_path / "a.txt", text))[0].rate_hz == pytest.approx(10.0)
+
+
 def test_lost_packets_come_back_as_missing_rows(tmp_path):
     kept = np.delete(np.arange(N), [50, 51, 300])
     columns = [c[kept] for c in COLUMNS]

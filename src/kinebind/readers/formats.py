@@ -247,8 +247,9 @@ def _call(fmt: Format, path: str | Path, options: dict[str, Any]) -> Any:
 
 
 def _no_such_option(fmt: Format, name: str) -> InputError:
-    flag = "--" + {"rate_hz": "rate"}.get(name, name).replace("_", "-")
-    return InputError(f"{flag} means nothing for the format {fmt.name}.", "Leave it out.")
+    flags = {"rate_hz": "rate" if fmt.kind == "imu" else "fps", "time_s": "frame-times", "asf_path": "asf"}
+    flag = flags.get(name, name).replace("_", "-")
+    return InputError(f"--{flag} means nothing for the format {fmt.name}.", "Leave it out.")
 
 
 def _guarded(path: str | Path, function: Any, *args: Any, **options: Any) -> Any:

@@ -73,7 +73,7 @@ def _fit(t: FloatArray, step: FloatArray, period: float) -> tuple[float, FloatAr
 def _period(t: FloatArray, rate_hz: float | None) -> float:
     """Seconds a sample: the typical slope over two seconds of samples, which neither bursts nor gaps move."""
     n = t.size - 1
-    period = (t[-1] - t[0]) / n
+    period = float(t[-1] - t[0]) / n
     if period < _SHORTEST_S:
         return 0.0
     tick = float(np.quantile(np.diff(t), 0.999, method="higher"))
@@ -81,7 +81,8 @@ def _period(t: FloatArray, rate_hz: float | None) -> float:
         reach = int(np.clip(2.0 / period, min(10, n), n))
         span = t[reach:] - t[:-reach]
         # The mean of what lies near the median: of coarse times, the median alone is coarse as well.
-        found = float(np.mean(span[np.abs(span - np.median(span)) <= tick])) / reach
+        middle = np.quantile(span, 0.5, method="nearest")
+        found = float(np.mean(span[np.abs(span - middle) <= tick])) / reach
         period = found if found > _SHORTEST_S else period
     if rate_hz is not None and abs(period * rate_hz - 1.0) < 0.05:
         return 1.0 / rate_hz

@@ -94,8 +94,10 @@ def _time(clocks: dict[str, FloatArray], declared_hz: float | None) -> tuple[Flo
         ticks = unwrap(fine, 2.0**32)
         step = np.diff(ticks[np.isfinite(ticks)])
         step = step[step > 0]
-        # MT Manager counts 100 µs, newer software 1 µs; a body sensor samples at 1 kHz at most.
-        coarse = step.size > 0 and float(np.median(step)) < 900
+        # MT Manager counts 100 µs, newer software 1 µs: the step is nearer to the one or the other by the rate,
+        # which may be declared wrongly, but not by a factor of ten. Without it: no body sensor samples at 1.1 kHz.
+        limit = 1e5 / declared_hz if declared_hz else 900.0
+        coarse = step.size > 0 and float(np.median(step)) < limit
         told = ["SampleTimeFine counts 100 µs here."] if coarse else []
         return ticks * (1e-4 if coarse else 1e-6), declared_hz, told
     if counter is None or not np.isfinite(counter).any():
