@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from kinebind.bench import utd
-from kinebind.bench.scenes import Bodies, Scene, scene, seeds, timing_error_s, training_sources
+from kinebind.bench.processes import parallel
+from kinebind.bench.scenes import Bodies, Scene, scene, timing_error_s, training_sources
 from kinebind.clock import FloatArray
 from kinebind.parts import SITES
 from kinebind.recording import Recording
@@ -85,39 +87,41 @@ def fit_confidence(cases: list[Case]) -> dict[str, float]:
     return {name: round(float(w), 4) for name, w in zip(names, [*peak, *scale], strict=True)}
 
 
-def calibration_cases(bodies: Bodies, count: int) -> list[Case]:
-    """Answers of `count` scenes, every third with the sensors on somebody else, searched narrowly or widely."""
-    cases: list[Case] = []
-    for k, rng in enumerate(seeds(count, 103)):
-        matched = k % 3 != 0
-        wearer = None if matched else bodies.draw(40.0, rng)
-        case = varied_scene(bodies, rng, wearer=wearer)
-        largest = max(abs(t.offset_s) for t in case.truth.values())
-        cases += answers(case, matched, largest + float(np.exp(rng.uniform(np.log(0.5), np.log(60.0)))))
-        if k % 100 == 99:
-            log.info("%d of %d scenes answered", k + 1, count)
-    return cases
+@cache
+def _bodies(data: Path) -> Bodies:
+    return Bodies(training_sources(data))
 
 
-def development_cases(folder: Path) -> list[Case]:
-    """Answers of UTD-MHAD's development clips, cut as in clip synchronisation."""
-    cases: list[Case] = []
-    for k, clip in enumerate(utd.clips(folder, utd.DEVELOPMENT)):
-        piece = utd.cut(clip, np.random.default_rng([104, k]))
-        if piece is not None:
-            imu, poses, truth = piece
-            cases += answers(Scene(Recording((poses,), (imu,)), {imu.clock_id: truth}, False), True, utd.RANGE_S)
-    return cases
+def simulated_case(data: Path, k: int) -> list[Case]:
+    """Answers of the k-th scene, every third with the sensors on somebody else, searched narrowly or widely."""
+    rng = np.random.default_rng([103, k])
+    bodies = _bodies(data)
+    matched = k % 3 != 0
+    wearer = None if matched else bodies.draw(40.0, rng)
+    case = varied_scene(bodies, rng, wearer=wearer)
+    largest = max(abs(t.offset_s) for t in case.truth.values())
+    return answers(case, matched, largest + float(np.exp(rng.uniform(np.log(0.5), np.log(60.0)))))
 
 
-def fit(data: Path, *, scenes: int = 1200) -> dict[str, Any]:
+def development_case(numbered: tuple[int, utd.Clip]) -> list[Case]:
+    """The answer of a development clip of UTD-MHAD, cut as in clip synchronisation; none where it is too short."""
+    k, clip = numbered
+    piece = utd.cut(clip, np.random.default_rng([104, k]))
+    if piece is None:
+        return []
+    imu, poses, truth = piece
+    return answers(Scene(Recording((poses,), (imu,)), {imu.clock_id: truth}, False), True, utd.RANGE_S)
+
+
+def fit(data: Path, *, scenes: int = 900) -> dict[str, Any]:
     """Fit the confidence and write `calibration.json` into the package; returns its content."""
-    bodies = Bodies(training_sources(data))
-    cases = calibration_cases(bodies, scenes) + development_cases(data / "utd-mhad")
+    clips = enumerate(utd.clips(data / "utd-mhad", utd.DEVELOPMENT))
+    groups = parallel(partial(simulated_case, data), range(scenes)) + parallel(development_case, clips)
+    cases = [case for group in groups for case in group]
     content = {
         "confidence": fit_confidence(cases),
         "fitted_on": {
-            "sources": [*(s.name for s in bodies.sources), "utd-mhad, development subjects"],
+            "sources": [*(s.name for s in training_sources(data)), "utd-mhad, development subjects"],
             "scenes": scenes,
             "answers": len(cases),
             "command": "kinebind bench sync --fit",

@@ -8,11 +8,9 @@ walk, and the five idle files kept for the test. About 40 minutes on two cores w
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 
 from kinebind.bench import baselines, hour, neura, utd
 from kinebind.bench.calibrate import varied_scene
+from kinebind.bench.processes import parallel
 from kinebind.bench.scenes import (
     Bodies,
     Source,
@@ -50,7 +49,6 @@ IDLE_CLIPS = 150
 HOUR_MINUTES = (7.5, 15.0, 30.0, 60.0)
 VARIANT = "low3"
 """What correlation does best with on development data (`utd_wrist_correlation_VARIANT_within_100ms_dev`)."""
-_WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -92,13 +90,6 @@ def _bodies(data: Path, kind: str) -> Bodies:
         "idle-test": partial(idle_sources, final=True),
     }
     return Bodies(sources[kind](data))
-
-
-def _parallel(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    """Results in order, on two processes that start fresh (forked ones inherit locks of numerical libraries)."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(_WORKERS, mp_context=context) as pool:
-        return list(pool.map(function, items, chunksize=4))
 
 
 @dataclass(frozen=True)
@@ -184,7 +175,7 @@ def _simulated(data: Path, final: bool) -> dict[str, float]:
     for row in ("normal", "clean", "hard", "sway"):
         count = CLIPS if row == "normal" else CLIPS // 2
         tasks = _tasks(data, final, row, count, 11, aperiodic_only=True, baselines=VARIANT)
-        outcomes = _flat(_parallel(_answered, tasks))
+        outcomes = _flat(parallel(_answered, tasks))
         prefix = "sim" if row == "normal" else f"sim_{row}"
         _put(metrics, f"{prefix}_median_ms", _errors_ms(outcomes), np.median)
         _put(metrics, f"{prefix}_within_33ms", _errors_ms(outcomes), lambda e: np.mean(e <= 33))
@@ -203,12 +194,12 @@ def _simulated(data: Path, final: bool) -> dict[str, float]:
         ("sim_periodic", CLIPS // 2, {"periodic_only": True}),
     ):
         condition = "hard" if "hard" in prefix else "normal"
-        outcomes = _flat(_parallel(_answered, _tasks(data, final, condition, count, 12, **options)))
+        outcomes = _flat(parallel(_answered, _tasks(data, final, condition, count, 12, **options)))
         _put(metrics, f"{prefix}_median_ms", _errors_ms(outcomes), np.median)
         metrics[f"{prefix}_within_33ms"] = float(np.mean(_errors_ms(outcomes) <= 33))
         metrics[f"{prefix}_coverage"] = float(np.mean([o.answered for o in outcomes]))
     tasks = _tasks(data, final, "normal", SKEW_CLIPS, 13, duration_s=120.0, max_skew_ppm=300.0, aperiodic_only=True)
-    outcomes = _flat(_parallel(_answered, tasks))
+    outcomes = _flat(parallel(_answered, tasks))
     skew = np.array([abs(o.skew_error_ppm) for o in outcomes if o.answered])
     _put(metrics, "sim_skew_error_ppm", skew, np.median)
     metrics["sim_2min_median_ms"] = float(np.median(_errors_ms(outcomes)))
@@ -218,11 +209,11 @@ def _simulated(data: Path, final: bool) -> dict[str, float]:
 
 def _confidence(data: Path, final: bool) -> dict[str, float]:
     """Calibration over everything users may bring, two thirds of it matched; strangers, idle people, a bystander."""
-    matched = _flat(_parallel(_answered, _tasks(data, final, "", VARIED * 2 // 3, 21)))
-    strangers = _flat(_parallel(_answered, _tasks(data, final, "", VARIED // 3, 22, wrong_person=True)))
+    matched = _flat(parallel(_answered, _tasks(data, final, "", VARIED * 2 // 3, 21)))
+    strangers = _flat(parallel(_answered, _tasks(data, final, "", VARIED // 3, 22, wrong_person=True)))
     strangers_20s = _tasks(data, final, "normal", CLIPS, 23, wrong_person=True)
     idle_kind = "idle-test" if final else "idle"
-    idle = _flat(_parallel(_answered, _tasks(data, final, "normal", IDLE_CLIPS, 24, kind=idle_kind)))
+    idle = _flat(parallel(_answered, _tasks(data, final, "normal", IDLE_CLIPS, 24, kind=idle_kind)))
     everything = matched + strangers + idle
     stated = np.array([o.confidence for o in everything])
     right = np.array([o.error_s <= 0.05 for o in everything], dtype=np.float64)
@@ -233,7 +224,7 @@ def _confidence(data: Path, final: bool) -> dict[str, float]:
         "sim_varied_coverage": float(np.mean([o.answered for o in matched])),
         "sim_varied_within_50ms_of_answered": float(np.mean(_errors_ms(matched) <= 50)),
         "false_answer_rate": float(np.mean([o.answered for o in strangers])),
-        "false_answer_rate_20s": float(np.mean([o.answered for o in _flat(_parallel(_answered, strangers_20s))])),
+        "false_answer_rate_20s": float(np.mean([o.answered for o in _flat(parallel(_answered, strangers_20s))])),
         "idle_answered": float(np.mean([o.answered for o in idle])),
         "idle_right_of_answered": float(np.mean([o.error_s <= 0.05 for o in idle if o.answered] or [False])),
     }
@@ -268,7 +259,7 @@ def _utd(data: Path, final: bool) -> dict[str, float]:
             utd.cut(c, np.random.default_rng([31, k])) for k, c in enumerate(utd.clips(data / "utd-mhad", subjects))
         ]
         cases = [p for p in pieces if p is not None]
-        outcomes: list[Outcome] = _parallel(_utd_answer, cases)
+        outcomes: list[Outcome] = parallel(_utd_answer, cases)
         for name, site in (("wrist", "right_wrist"), ("thigh", "right_thigh")):
             own = [o for o, (imu, _, _) in zip(outcomes, cases, strict=True) if imu.site == site]
             right = np.array([o.answered and o.error_s <= 0.1 for o in own], float)
@@ -333,7 +324,7 @@ def _neura(data: Path, final: bool) -> dict[str, float]:
     standing = list(neura.clips(folder, neura.STANDING_S, 10, 42))
     bias_s = float("nan")
     for prefix, pelvis_only in (("neura", False), ("neura_pelvis", True)):
-        error, sure = np.array(_parallel(_neura_answer, [(c, pelvis_only) for c in walking])).T
+        error, sure = np.array(parallel(_neura_answer, [(c, pelvis_only) for c in walking])).T
         given = sure >= ANSWERED_AT
         if not pelvis_only:
             bias_s = float(np.median(error[given])) if given.any() else float("nan")
@@ -344,7 +335,7 @@ def _neura(data: Path, final: bool) -> dict[str, float]:
         metrics[f"{prefix}_coverage"] = float(given.mean())
         metrics[f"{prefix}_within_100ms_of_answered"] = float(np.mean(away_ms <= 100)) if away_ms.size else 0.0
         metrics[f"{prefix}_best_guess_within_100ms"] = float(np.mean(np.abs(error - bias_s) <= 0.1))
-        _, sure = np.array(_parallel(_neura_answer, [(c, pelvis_only) for c in standing])).T
+        _, sure = np.array(parallel(_neura_answer, [(c, pelvis_only) for c in standing])).T
         metrics[f"{prefix}_standing_answered"] = float(np.mean(sure >= ANSWERED_AT))
     return metrics
 

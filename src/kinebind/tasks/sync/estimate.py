@@ -32,6 +32,7 @@ from kinebind.tasks.sync.result import (
 )
 from kinebind.tasks.sync.scene import Scene, whole_range
 from kinebind.tasks.sync.search import WHOLE_S, Anchors, rivals
+from kinebind.tasks.sync.support import support
 
 HINT_WIDTH_S = 10.0
 STILL_CONFIDENCE = 0.02
@@ -145,13 +146,17 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: Found, has_video: b
     inside = np.abs(found.anchors.lag_s - line.offset_s) <= 0.1
     top = float(curve[inside].max()) if inside.any() else line.nats
     margin = top - others[0][1] if others else top
-    values = features(nats, margin, line.offset_std_s, found.searched_s)
-    # A piece is held to its own evidence; the whole is as sure as its weakest piece.
+    edges = _edges_s(hypothesis, lines)
     sure_each = []
-    for own, _ in lines:
-        share = min(max(own.nats, 0.0) / max(line.nats, 1e-9), 1.0)
-        own_values = features(own.nats, margin * share, own.offset_std_s, found.searched_s)
-        sure_each.append(confidence(own_values, tolerance_s))
+    values: dict[str, float] = {}
+    for (own, _), (start_s, end_s) in zip(lines, itertools.pairwise(edges), strict=True):
+        # A piece is held to its own evidence; the whole is as sure as its weakest piece.
+        share = min(own.nats / max(line.nats, 1e-9), 1.0)
+        middle_s = (start_s + end_s) / 2
+        stands = support(hypothesis, float(own.at(middle_s)), start_s, end_s)
+        of_piece = features(own.nats, margin * share, own.offset_std_s, found.searched_s, stands)
+        sure_each.append(confidence(of_piece, tolerance_s))
+        values = of_piece if own is line else values
     if all(refusal.imu_is_still(s) for s in sensors):
         sure_each = [min(own, STILL_CONFIDENCE) for own in sure_each]
     sure = min(sure_each)
@@ -159,7 +164,7 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: Found, has_video: b
     reason = None
     if sure < ANSWERED_AT or usable_s < refusal.SHORTEST_OVERLAP_S:
         reason = refusal.why(sensors, hypothesis, usable_s, nats, [lag for lag, _ in others], line.offset_s, has_video)
-    pieces = _pieces(hypothesis, lines, sensors, sure_each)
+    pieces = _pieces(lines, edges, sensors, sure_each)
     longest = max(pieces, key=lambda p: p.end_s - p.start_s, default=None)
     # The curve is drawn over the offset that is reported, which holds at another time than the line's.
     ref_shift = longest.clock.offset_s - line.offset_s if longest else 0.0
@@ -200,18 +205,22 @@ def _to_clock(line: Line, ref_imu_s: float) -> ClockMap:
     return ClockMap(offset_s, skew, ref_imu_s)
 
 
+def _edges_s(hypothesis: Hypothesis, lines: list[tuple[Line, Windows]]) -> list[float]:
+    """Where the lines begin and end on the reference's clock: its ends, and the jumps between."""
+    rate = hypothesis.rate_hz
+    return [hypothesis.first / rate, *boundaries_s(hypothesis, lines), hypothesis.stop / rate]
+
+
 def _pieces(
-    hypothesis: Hypothesis, lines: list[tuple[Line, Windows]], sensors: tuple[Felt, ...], sure: list[float]
+    lines: list[tuple[Line, Windows]], edges_s: list[float], sensors: tuple[Felt, ...], sure: list[float]
 ) -> tuple[Piece, ...]:
     """One piece a line, on the IMU's clock; neighbours meet at the moment of the jump."""
-    rate = hypothesis.rate_hz
     imu_start = min(float(s.imu.time_s[0]) for s in sensors)
     imu_end = max(float(s.imu.time_s[-1]) for s in sensors)
-    first_s, last_s = hypothesis.first / rate, hypothesis.stop / rate
-    edges = [max(first_s - float(lines[0][0].at(first_s)), imu_start)]
-    for (before, after), at_s in zip(itertools.pairwise(lines), boundaries_s(hypothesis, lines), strict=True):
+    edges = [max(edges_s[0] - float(lines[0][0].at(edges_s[0])), imu_start)]
+    for (before, after), at_s in zip(itertools.pairwise(lines), edges_s[1:-1], strict=True):
         edges.append(at_s - (float(before[0].at(at_s)) + float(after[0].at(at_s))) / 2)
-    edges.append(min(last_s - float(lines[-1][0].at(last_s)), imu_end))
+    edges.append(min(edges_s[-1] - float(lines[-1][0].at(edges_s[-1])), imu_end))
     return tuple(
         Piece(start_s, end_s, _to_clock(line, (start_s + end_s) / 2), own)
         for (line, _), (start_s, end_s), own in zip(lines, itertools.pairwise(edges), sure, strict=True)

@@ -16,11 +16,13 @@ from kinebind.tasks.sync.limb_signals import track
 from kinebind.tasks.sync.result import Reason
 from kinebind.tasks.sync.scene import Scene, whole_range
 from kinebind.tasks.sync.search import Anchors, Guess, agreed_lines, rivals, search_anchors
+from kinebind.tasks.sync.support import support
 
 MIRROR_NATS = 6.0
 """A mirrored video must explain the sensors better than a plain one by this much."""
 SOUND_NATS = 40.0
 """A search with this much evidence has found the offset, whether sides are exchanged or not."""
+SLOW_MOTION_CONFIDENCE = 0.9
 SLOW_MOTION = (2.0, 4.0, 8.0, 0.5)
 """Factors by which a video's clock may be stretched: 60, 120 and 240 fps played at 30, and 30 played at 60."""
 
@@ -110,7 +112,7 @@ def slow_motion(sensors: tuple[Felt, ...], scene: Scene, nats: float) -> Reason 
             guess = found.guesses[0]
             others = rivals(found.anchors.lag_s, found.anchors.along(guess.slope, guess.ref_s), guess.offset_s)
             margin = guess.nats - others[0][1] if others else guess.nats
-            if guess.nats > best[0] and confidence(features(guess.nats, margin, 0.01, high - low)) >= 0.8:
+            if guess.nats > best[0] and confidence(_features(found, guess, margin)) >= SLOW_MOTION_CONFIDENCE:
                 best = (guess.nats, factor)
     factor = best[1]
     if factor == 1.0:
@@ -121,3 +123,11 @@ def slow_motion(sensors: tuple[Felt, ...], scene: Scene, nats: float) -> Reason 
         f"The video plays {speed} than life: with its clock divided by {factor:g}, the sensors fit.",
         f"Give the camera's true frame rate (--fps, {factor:g} times the file's).",
     )
+
+
+def _features(found: Found, guess: Guess, margin_nats: float) -> dict[str, float]:
+    """Features of a guess that is not refined: its peak is taken to be as wide as a good one's."""
+    hypothesis = found.hypothesis
+    start_s, end_s = hypothesis.first / hypothesis.rate_hz, hypothesis.stop / hypothesis.rate_hz
+    stands = support(hypothesis, float(guess.at((start_s + end_s) / 2)), start_s, end_s)
+    return features(guess.nats, margin_nats, 0.01, found.searched_s, stands)
