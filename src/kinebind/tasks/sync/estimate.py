@@ -151,7 +151,7 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: Found, has_video: b
     values: dict[str, float] = {}
     for (own, _), (start_s, end_s) in zip(lines, itertools.pairwise(edges), strict=True):
         # A piece is held to its own evidence; the whole is as sure as its weakest piece.
-        share = min(own.nats / max(line.nats, 1e-9), 1.0)
+        share = min(max(own.nats, 0.0) / max(line.nats, 1e-9), 1.0)
         middle_s = (start_s + end_s) / 2
         stands = support(hypothesis, float(own.at(middle_s)), start_s, end_s)
         of_piece = features(own.nats, margin * share, own.offset_std_s, found.searched_s, stands)
