@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import sync_scene
 from kinebind import ClockMap, Recording, save
 from kinebind.cli.app import run
 from kinebind.readers import FORMATS
+from kinebind.tasks.sync.result import ReasonCode
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -65,7 +67,8 @@ def commands(page: Path) -> list[str]:
     return [line.removeprefix("$ kinebind ") for line in lines if line.startswith("$ kinebind ")]
 
 
-WITH_COMMANDS = [page for page in PAGES if commands(page)]
+# The page on the command line has examples in files of its own: tests/cli/test_cli_docs.py.
+WITH_COMMANDS = [page for page in PAGES if commands(page) and page.name != "cli.md"]
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.name)
@@ -74,6 +77,20 @@ def test_commands_run(page, capsys):
     """A page's commands run one after another in one folder, and answer."""
     for command in commands(page):
         assert run(shlex.split(command)) == 0, f"{command}\n{capsys.readouterr()}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/sync.md", "docs/formats.md", "docs/results.md"])
+def test_pages_name_flags_that_there_are(name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    for command in ("sync", "inspect", "convert", "bench"):
+        run([command, "--help"])
+    there = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", (ROOT / name).read_text(encoding="utf-8"))) <= there
+
+
+def test_every_reason_of_a_refusal_is_explained():
+    page = (ROOT / "docs/sync.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|[^|]+\|[^|]+\|$", page, re.MULTILINE)) == set(get_args(ReasonCode))
 
 
 @pytest.mark.usefixtures("walk")
