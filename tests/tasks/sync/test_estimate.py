@@ -1,0 +1,381 @@
+"""The synchroniser as users call it: clocks found, whatever is worn and however it is filmed; symmetries; limits."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+import made_up_body
+from kinebind import ClockMap, Imu, InputError, Recording, sync
+from kinebind.bench.scenes import FOUR_SITES, timing_error_s
+from kinebind.parts import SITES
+from kinebind.tasks.sync import Hint
+from kinebind.tasks.sync.estimate import _to_clock
+from kinebind.tasks.sync.pieces import Line
+
+CLIP = made_up_body.clip(1)
+POSES, IMUS, TRUTH = CLIP.recording.people[0], CLIP.recording.imus, CLIP.truth["recorder"]
+
+
+def answered(recording: Recording, **options):
+    answer = sync(recording, **options).answers[0]
+    assert answer.answered, answer.reason
+    assert answer.confidence >= 0.5
+    return answer
+
+
+def error_s(answer, truth: ClockMap = TRUTH, imu: Imu = IMUS[0]) -> float:
+    return timing_error_s(answer.clock, truth, imu, POSES)
+
+
+def with_imus(*imus: Imu) -> Recording:
+    return Recording((POSES,), imus)
+
+
+# -- what is found ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_offsets_of_four_sensors(seed):
+    clip = made_up_body.clip(seed)
+    answer = answered(clip.recording)
+    truth = clip.truth["recorder"]
+    assert timing_error_s(answer.clock, truth, clip.recording.imus[0], clip.recording.people[0]) < 0.012
+    assert answer.confidence > 0.8
+    assert answer.uncertainty_s < 0.03
+    assert len(answer.pieces) == 1
+    assert not answer.mirrored
+    assert [s.name for s in answer.sensors] == [i.name for i in clip.recording.imus]
+    assert all(s.given for s in answer.sensors)
+    assert answer.overlap_s == pytest.approx(20.0 - abs(truth.offset_s), abs=0.3)
+    assert all(abs(lag - answer.clock.offset_s) > 0.15 for lag, _ in answer.rivals_s)
+    assert answer.curve.lag_s[np.argmax(answer.curve.evidence_nats)] == pytest.approx(answer.clock.offset_s, abs=0.06)
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_one_sensor_and_twelve(count):
+    sites = [s for s in SITES if s != "head"][:count] if count > 1 else ["right_wrist"]
+    clip = made_up_body.clip(3, sites=tuple(sites), max_offset_s=3.0)
+    answer = answered(clip.recording)
+    assert len(answer.sensors) == count
+    assert timing_error_s(answer.clock, clip.truth["recorder"], clip.recording.imus[0], clip.recording.people[0]) < 0.03
+
+
+def test_acceleration_alone():
+    answer = answered(with_imus(*(imu.replace(gyr_sensor=None) for imu in IMUS)))
+    assert error_s(answer) < 0.025
+
+
+@pytest.mark.parametrize("fps", [10.0, 120.0])
+def test_slow_and_fast_cameras(fps):
+    clip = made_up_body.clip(4, fps=fps)
+    answer = answered(clip.recording)
+    truth = clip.truth["recorder"]
+    assert timing_error_s(answer.clock, truth, clip.recording.imus[0], clip.recording.people[0]) < 0.025
+
+
+@pytest.mark.parametrize("rate_hz", [20.0, 1000.0])
+def test_slow_and_fast_sensors(rate_hz):
+    clip = made_up_body.clip(5, rate_hz=rate_hz, sites=("left_wrist", "right_shank"))
+    answer = answered(clip.recording)
+    truth = clip.truth["recorder"]
+    assert timing_error_s(answer.clock, truth, clip.recording.imus[0], clip.recording.people[0]) < 0.025
+
+
+@pytest.mark.parametrize("ppm", [400.0, -400.0])
+def test_skew_has_its_sign_and_size(ppm):
+    truth = ClockMap(-3.0, ppm * 1e-6, 60.0)
+    poses, imus = made_up_body.take(6, 120.0, truth)
+    answer = answered(Recording((poses,), imus))
+    assert timing_error_s(answer.clock, truth, imus[0], poses) < 0.02
+    assert answer.clock.skew_ppm == pytest.approx(ppm, abs=150.0)
+    assert abs(answer.clock.skew_ppm - ppm) < 4 * answer.skew_uncertainty * 1e6
+    # The offset holds at the middle of what both saw.
+    middle = 0.5 * (answer.main.start_s + answer.main.end_s)
+    assert answer.clock.ref_time_s == pytest.approx(middle)
+    assert answer.clock.offset_s == pytest.approx(float(truth.to_video(middle)) - middle, abs=0.012)
+
+
+def test_each_sensor_on_its_own_clock():
+    clip = made_up_body.clip(7, own_clocks=True, max_offset_s=3.0)
+    result = sync(clip.recording)
+    assert {a.clock_id for a in result.answers} == set(clip.truth)
+    assert len(clip.truth) == len(FOUR_SITES)
+    for answer in result.answers:
+        assert len(answer.sensors) == 1
+        if answer.answered:
+            assert abs(answer.clock.offset_s - clip.truth[answer.clock_id].offset_s) < 0.04
+    assert sum(a.answered for a in result.answers) >= 2
+    together = sync(clip.recording, shared_clock=True)
+    assert [a.clock_id for a in together.answers] == ["shared"]
+
+
+def test_missing_samples_and_keypoints_do_no_harm():
+    rng = np.random.default_rng(82)
+    keypoints = POSES.keypoints_px.copy()
+    keypoints[rng.uniform(size=keypoints.shape[:2]) < 0.2] = np.nan
+    keypoints[200:260] = np.nan
+    nothing = np.full_like(IMUS[1].acc_sensor, np.nan)
+    imus = [imu.take(rng.uniform(size=imu.time_s.size) > 0.1) for imu in IMUS]
+    imus[1] = IMUS[1].replace(acc_sensor=nothing, gyr_sensor=nothing)
+    answer = answered(Recording((POSES.replace(keypoints_px=keypoints),), tuple(imus)))
+    assert error_s(answer) < 0.02
+    assert answer.sensors[1].evidence_nats == 0.0
+
+
+# -- symmetries ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [0.02, -7.5, 86400.0, 1.6e9])
+def test_moving_the_sensors_clock_moves_the_offset_by_as_much(seconds):
+    """By whole steps of the grid exactly; 1.6e9 s is where clocks that count from 1970 stand."""
+    plain = answered(CLIP.recording)
+    moved = answered(with_imus(*(imu.replace(time_s=imu.time_s + seconds) for imu in IMUS)))
+    assert moved.clock.offset_s + seconds == pytest.approx(plain.clock.offset_s, abs=1e-6)
+    assert moved.clock.ref_time_s - seconds == pytest.approx(plain.clock.ref_time_s, abs=1e-6)
+    assert moved.confidence == pytest.approx(plain.confidence, abs=1e-4)
+
+
+def test_moving_the_clock_by_a_part_of_a_step_moves_the_offset_too():
+    plain = answered(CLIP.recording)
+    moved = answered(with_imus(*(imu.replace(time_s=imu.time_s + 123.4567) for imu in IMUS)))
+    assert moved.clock.offset_s + 123.4567 == pytest.approx(plain.clock.offset_s, abs=0.002)
+
+
+def test_moving_both_clocks_changes_nothing():
+    plain = answered(CLIP.recording)
+    recording = Recording(
+        (POSES.replace(time_s=POSES.time_s + 1.6e9),), tuple(imu.replace(time_s=imu.time_s + 1.6e9) for imu in IMUS)
+    )
+    assert answered(recording).clock.offset_s == pytest.approx(plain.clock.offset_s, abs=1e-6)
+
+
+@settings(max_examples=4)
+@given(order=st.permutations(range(4)))
+def test_the_order_of_sensors_does_not_matter(order):
+    plain = answered(CLIP.recording)
+    other = answered(with_imus(*(IMUS[k] for k in order)))
+    assert other.clock.offset_s == pytest.approx(plain.clock.offset_s, abs=1e-6)
+    assert other.confidence == pytest.approx(plain.confidence, abs=1e-9)
+    by_name = {s.name: s.evidence_nats for s in other.sensors}
+    assert all(by_name[s.name] == pytest.approx(s.evidence_nats) for s in plain.sensors)
+
+
+def test_mounting_and_pixels_do_not_matter():
+    turned = []
+    for k, imu in enumerate(IMUS):
+        matrix = Rotation.random(rng=k).as_matrix()
+        turned.append(imu.replace(acc_sensor=imu.acc_sensor @ matrix.T, gyr_sensor=imu.gyr_sensor @ matrix.T))
+    smaller = POSES.replace(keypoints_px=POSES.keypoints_px * 0.3 + 50.0, image_size_px=None)
+    plain, other = answered(CLIP.recording), answered(Recording((smaller,), tuple(turned)))
+    assert other.clock.offset_s == pytest.approx(plain.clock.offset_s, abs=0.003)
+
+
+@settings(max_examples=30)
+@given(
+    offset=st.floats(-1e4, 1e4), slope=st.floats(-2e-3, 2e-3), ref=st.floats(-1e3, 1e3), imu=st.floats(-1e4, 1e4),
+    times=st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=5),
+)  # fmt: skip
+def test_a_line_of_lags_over_the_video_is_a_map_of_the_sensor_s_clock(offset, slope, ref, imu, times):
+    """lag(video) = video − imu, read off the line at the mapped video time, is what the map added."""
+    line = Line(offset, slope, ref, 0.0, 0.0, 0.0)
+    clock = _to_clock(line, imu)
+    video = clock.to_video(np.array(times))
+    np.testing.assert_allclose(video - times, line.at(video), atol=1e-7)
+    assert clock.ref_time_s == imu
+
+
+# -- what the user says ----------------------------------------------------------------------------------------
+
+
+def test_a_hint_narrows_and_a_wrong_one_does_not_force():
+    plain = answered(CLIP.recording)
+    right = answered(CLIP.recording, hint=TRUTH.offset_s + 1.5)
+    assert right.clock.offset_s == pytest.approx(plain.clock.offset_s, abs=1e-3)
+    assert right.notes == ()
+    assert abs(right.curve.lag_s - TRUTH.offset_s).max() < 12.0
+    wrong = answered(CLIP.recording, hint=Hint(TRUTH.offset_s + 9.0, 4.0, "a file name"))
+    assert wrong.clock.offset_s == pytest.approx(plain.clock.offset_s, abs=1e-3)
+    assert "a file name" in wrong.notes[0]
+    assert "whole range" in wrong.notes[0]
+    outside = answered(CLIP.recording, hint=5000.0)
+    assert outside.clock.offset_s == pytest.approx(plain.clock.offset_s, abs=1e-3)
+
+
+@pytest.mark.parametrize("half_s", [0.05, 2.0, 60.0, 3600.0])
+def test_a_search_range_of_any_width_holds_the_same_answer(half_s):
+    """Narrow ones, and ones far wider than the streams."""
+    search_s = (TRUTH.offset_s - half_s, TRUTH.offset_s + half_s)
+    result = sync(CLIP.recording, search_s=search_s)
+    assert result.search_s == search_s
+    assert error_s(result.answers[0]) < 0.02
+    assert result.all_answered
+
+
+def test_a_search_range_without_the_truth_has_no_answer():
+    for low, high in ((3.0, 9.0), (-9.0, -3.0)):
+        answer = sync(CLIP.recording, search_s=(TRUTH.offset_s + low, TRUTH.offset_s + high)).answers[0]
+        assert not answer.answered
+
+
+def test_the_default_range_is_that_of_all_overlaps():
+    result = sync(CLIP.recording)
+    low, high = result.search_s
+    assert low == pytest.approx(POSES.time_s[0] - max(i.time_s[-1] for i in IMUS) + 3.0, abs=0.05)
+    assert high == pytest.approx(POSES.time_s[-1] - min(i.time_s[0] for i in IMUS) - 3.0, abs=0.05)
+
+
+def test_a_stricter_tolerance_is_less_sure():
+    sure = [sync(CLIP.recording, tolerance_s=t).answers[0].confidence for t in (0.002, 0.01, 0.05, 0.5)]
+    assert sure == sorted(sure)
+    assert sure[0] < sure[-1]
+
+
+def test_a_person_is_chosen_or_named():
+    other = made_up_body.clip(11).recording.people[0].replace(person="passer-by")
+    both = Recording((other, POSES.replace(person="wearer")), IMUS)
+    answer = answered(both)
+    assert answer.person == "wearer"
+    assert error_s(answer) < 0.02
+    assert any("wearer" in note for note in answer.notes)
+    named = sync(both, person="passer-by")
+    assert not named.answers[0].answered
+    assert named.reference == "passer-by"
+    with pytest.raises(InputError, match="nobody-else"):
+        sync(both, person="nobody-else")
+
+
+def test_a_mirrored_video_is_told():
+    answer = answered(Recording((POSES.left_right_swapped(),), IMUS))
+    assert answer.mirrored
+    assert error_s(answer) < 0.02
+    assert any("mirrored" in note for note in answer.notes)
+    assert [s.site for s in answer.sensors] == list(FOUR_SITES)
+
+
+def test_unknown_sites_are_found_and_told():
+    answer = answered(with_imus(*(imu.replace(site=None) for imu in IMUS)))
+    assert [s.site for s in answer.sensors] == list(FOUR_SITES)
+    assert not any(s.given for s in answer.sensors)
+    assert error_s(answer) < 0.02
+    assert any("Sites found" in note for note in answer.notes)
+    mixed = answered(with_imus(IMUS[0], IMUS[1].replace(site=None)))
+    assert [(s.site, s.given) for s in mixed.sensors] == [("left_wrist", True), ("right_wrist", False)]
+
+
+# -- jumps and absences ----------------------------------------------------------------------------------------
+
+
+def stopped(imu: Imu, at_s: float, for_s: float) -> Imu:
+    """A recorder that stops for a while and counts on as if it had not."""
+    cut = imu.take((imu.time_s < at_s) | (imu.time_s >= at_s + for_s))
+    return cut.replace(time_s=np.where(cut.time_s < at_s, cut.time_s, cut.time_s - for_s))
+
+
+def leapt(imu: Imu, at_s: float, by_s: float) -> Imu:
+    """A recorder whose clock leaps forward."""
+    return imu.replace(time_s=np.where(imu.time_s < at_s, imu.time_s, imu.time_s + by_s))
+
+
+@pytest.mark.parametrize("by_s", [0.7, 6.0])
+@pytest.mark.parametrize("way", [stopped, leapt])
+def test_a_recorder_that_jumped_gives_two_pieces(way, by_s):
+    truth = ClockMap(1.5, 100e-6, 70.0)
+    poses, imus = made_up_body.take(8, 140.0, truth)
+    at_s = 80.0
+    answer = answered(Recording((poses,), tuple(way(imu, at_s, by_s) for imu in imus)))
+    assert len(answer.pieces) == 2
+    first, second = answer.pieces
+    later_s = by_s if way is stopped else -by_s
+    assert second.clock.offset_s - first.clock.offset_s == pytest.approx(later_s, abs=0.05)
+    assert first.end_s == pytest.approx(second.start_s)
+    # Every time away from the jump is mapped right, by whichever piece it falls into.
+    imu_s = np.concatenate([np.arange(2.0, at_s - by_s - 5.0), np.arange(at_s + by_s + 5.0, 130.0)])
+    true_s = truth.to_video(np.where(imu_s < at_s, imu_s, imu_s + later_s))
+    assert np.abs(answer.to_video(imu_s) - true_s).max() < 0.03
+
+
+def test_a_person_who_is_away_for_minutes():
+    truth = ClockMap(0.5, 200e-6, 150.0)
+    poses, imus = made_up_body.take(9, 300.0, truth)
+    away = (poses.time_s > 60.0) & (poses.time_s < 240.0)
+    gone = poses.replace(keypoints_px=np.where(away[:, None, None], np.nan, poses.keypoints_px))
+    for recording in (Recording((gone,), imus), Recording((poses.take(~away),), imus)):
+        answer = answered(recording)
+        assert len(answer.pieces) == 1
+        assert timing_error_s(answer.clock, truth, imus[0], poses) < 0.03
+
+
+# -- without a video -------------------------------------------------------------------------------------------
+
+
+def test_two_sensors_on_one_limb_without_a_video():
+    first, second = made_up_body.two_on_one_wrist(10, ClockMap(4.0, 0.0, 10.0))
+    result = sync(Recording(imus=(first, second)))
+    assert result.reference == "first"
+    (answer,) = result.answers
+    assert answer.answered
+    assert answer.person == "first"
+    assert answer.clock.offset_s == pytest.approx(4.0, abs=0.01)
+    back = sync(Recording(imus=(first, second)), reference="second").answers[0]
+    assert back.clock.offset_s == pytest.approx(-4.0, abs=0.01)
+    assert back.person == "second"
+
+
+def test_a_reference_beside_a_video_is_preferred_where_it_is_named():
+    first, second = made_up_body.two_on_one_wrist(10, ClockMap(4.0, 0.0, 10.0))
+    result = sync(Recording((POSES,), (first, second)), reference="first")
+    assert [a.clock_id for a in result.answers] == ["second"]
+    assert result.answers[0].clock.offset_s == pytest.approx(4.0, abs=0.01)
+
+
+@pytest.mark.parametrize(("recording", "options", "what"), [
+    (Recording((POSES,)), {}, "no sensor"),
+    (Recording((), IMUS[:1]), {}, "nobody"),
+    (Recording((POSES,), IMUS), {"reference": "gone"}, "'gone'"),
+    (Recording((), IMUS[:1]), {"reference": "left_wrist"}, "no sensor"),
+])  # fmt: skip
+def test_what_cannot_be_synchronised_is_an_error_that_helps(recording, options, what):
+    with pytest.raises(InputError, match=what) as error:
+        sync(recording, **options)
+    assert error.value.fix
+
+
+# -- results ---------------------------------------------------------------------------------------------------
+
+
+def test_results_are_json_without_nan_also_of_refusals():
+    empty = np.full((IMUS[0].time_s.size, 3), np.nan)
+    nothing = IMUS[0].replace(acc_sensor=empty, gyr_sensor=empty, name="empty", clock_id="empty")
+    short = IMUS[1].slice_s(3.0, 3.8).replace(name="short", clock_id="short")
+    result = sync(Recording((POSES,), (*IMUS, nothing, short)))
+    out = json.loads(result.to_json())
+    json.dumps(result.to_dict(), allow_nan=False)
+    assert out["format"] == "kinebind-sync-1"
+    assert [a["clock_id"] for a in out["answers"]] == ["recorder", "empty", "short"]
+    assert [a["status"] for a in out["answers"]] == ["answered", "refused", "refused"]
+    assert out["answers"][0]["offset_s"] == result["recorder"].clock.offset_s
+    assert out["answers"][1]["reason"]["code"] == "too_little_overlap"
+    assert not result.all_answered
+    with pytest.raises(KeyError):
+        result["nobody"]
+
+
+def test_times_outside_all_pieces_take_the_nearest_one():
+    answer = answered(CLIP.recording)
+    far = np.array([-1000.0, 1000.0])
+    np.testing.assert_allclose(answer.to_video(far), answer.clock.to_video(far))
+
+
+def test_head_and_pelvis_say_little_but_lead_nowhere_wrong():
+    """Sites that move little against the image are answered right or refused."""
+    for seed in (1, 2):
+        clip = made_up_body.clip(seed, sites=("head", "pelvis"))
+        answer = sync(clip.recording).answers[0]
+        if answer.answered:
+            assert abs(answer.clock.offset_s - clip.truth["recorder"].offset_s) < 0.05
