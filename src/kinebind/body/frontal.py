@@ -30,7 +30,7 @@ def seen_from_front(motion: Motion) -> Poses:
     known = points[np.isfinite(points).all(axis=-1)]
     if known.size == 0:
         raise InputError(f"No keypoint of '{motion.name}' is known.", "Check that the file is complete.")
-    middle = 0.5 * (known.min(axis=0) + known.max(axis=0))
+    middle = known.mean(axis=0)
     reach_m = _MARGIN * float(np.linalg.norm(known - middle, axis=1).max())
     away_m = max(_LEAST_AWAY_M, 2.5 * reach_m)
     camera = look_at(

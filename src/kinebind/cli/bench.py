@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_module
 import os
 from pathlib import Path
 from typing import Annotated
@@ -50,7 +51,8 @@ def bench(
         table.add_row(*row)
     screen.show(table)
     screen.show(f"Written to {path}")
-    screen.answer({"format": "kinebind-bench-1", "out": str(path), "metrics": metrics})
+    written = json_module.loads(path.read_text(encoding="utf-8"))
+    screen.answer({"format": "kinebind-bench-1", "out": str(path)} | written)
     return 0
 
 

@@ -30,7 +30,7 @@ from kinebind.store import written_whole
 from kinebind.tasks.sync import SyncResult
 from kinebind.tasks.sync.confidence import TOLERANCE_S
 
-_LENGTH_S = 60.0
+_LENGTH_S = 120.0
 _STORY = """\
 Two people before one camera. The first wears a recorder with three sensors and a watch, the second a phone in a
 pocket that nobody wrote down; a spare sensor was left on the table. Four clocks, none of which knows the video's."""

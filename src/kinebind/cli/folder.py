@@ -16,13 +16,19 @@ def check_out(folder: Path | None) -> None:
     """Raises InputError where a folder cannot be made or written, before hours of work end there."""
     if folder is None:
         return
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file, not a folder.", "Choose another place with --out.")
-    there = next((f for f in (folder.absolute(), *folder.absolute().parents) if f.exists()), None)
-    if there is not None and not there.is_dir():
-        raise InputError(f"{there} is a file, so {folder} cannot be made in it.", "Choose another place with --out.")
-    if there is None or not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"No permission to write in {there}.", "Choose another place with --out.")
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file, not a folder.", "Choose another place with --out.")
+        there = next(f for f in (folder.absolute(), *folder.absolute().parents) if f.exists())
+        if not there.is_dir():
+            raise InputError(
+                f"{there} is a file, so {folder} cannot be made in it.", "Choose another place with --out."
+            )
+        allowed = os.access(there, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+    except PermissionError:
+        there, allowed = folder, False
+    if not allowed:
+        raise InputError(f"There is no permission to write in {there}.", "Choose another place with --out.")
 
 
 @contextlib.contextmanager

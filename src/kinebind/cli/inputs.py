@@ -155,11 +155,15 @@ def format_of(path: Path, settings: Settings, *kinds: str) -> Format:
 def _kind_of(path: Path, settings: Settings) -> str:
     """What a bare file holds; a file that nobody recognises is what the user named a format for."""
     try:
-        return sniff(path).kind
+        kind = sniff(path).kind
     except InputError:
         if path.is_file() and settings.format:
             return format_named(settings.format[0]).kind
         raise
+    if kind == "recording":
+        recording = read(path)
+        return "recording" if recording.people or recording.motions else "imu"
+    return kind
 
 
 def _with_people(path: Path, name: str, settings: Settings) -> Recording:
@@ -192,13 +196,14 @@ def _apart(new: tuple[Imu, ...], before: Sequence[Imu], file: SensorFile) -> lis
         clock = renamed.get(imu.clock_id, imu.clock_id)
         own = imu.clock_id.startswith(file.path.stem) or imu.clock_id == imu.name
         if file.clock is None and own and clock in clocks and imu.clock_id not in renamed:
-            clock = renamed[imu.clock_id] = _free(imu.clock_id, clocks)
-        out.append(imu.replace(name=_free(imu.name, names), clock_id=clock))
+            clock = renamed[imu.clock_id] = free_name(imu.clock_id, clocks)
+        out.append(imu.replace(name=free_name(imu.name, names), clock_id=clock))
         names.add(out[-1].name)
     return out
 
 
-def _free(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: set[str]) -> str:
+    """The name, with a number behind it where it is taken."""
     candidates = (name if k == 1 else f"{name}-{k}" for k in range(1, len(taken) + 2))
     return next(c for c in candidates if c not in taken)
 

@@ -17,7 +17,7 @@ from kinebind.errors import InputError
 from kinebind.imu import GRAVITY_M_S2
 from kinebind.readers import describe_imu, describe_motion, describe_poses
 
-_REST_TOLERANCE = 0.05
+_REST_TOLERANCE = 0.1
 _MISSING = 0.1
 _Facts = dict[str, Any]
 

@@ -205,11 +205,14 @@ def _instant(value: Any, name: str) -> float:
         except (TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
+        text = str(value).strip()
         try:
             # Python 3.10 does not take the Z.
-            value = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", str(value).strip()))
+            value = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
         except ValueError as error:
             raise InputError(f"{name} has '{value}', which is no time.", _INSTANT) from error
+        if ":" not in text:
+            raise InputError(f"{name} has '{value}', a day without a time.", _INSTANT)
     return float((value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp())
 
 

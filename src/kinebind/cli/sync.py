@@ -17,7 +17,7 @@ from kinebind.cli import options
 from kinebind.cli.console import Screen, error_dict
 from kinebind.cli.folder import check_out
 from kinebind.cli.hints import hint_of
-from kinebind.cli.inputs import Job, gather, job_of
+from kinebind.cli.inputs import Job, free_name, gather, job_of
 from kinebind.cli.job_files import Row, is_job_file, is_table_of_recordings, read_jobs, read_toml
 from kinebind.cli.settings import Settings
 from kinebind.cli.sync_table import COLUMNS, clock_rows, show_batch, show_result
@@ -182,9 +182,12 @@ def table_kind(word: str) -> TableKind:
 def _batch(rows: Sequence[Row], settings: Settings, out: Path | None, table: TableKind, screen: Screen) -> int:
     """Synchronise each row; one that fails does not stop the others. Its error stands in the summary."""
     results: list[tuple[str, Done | InputError]] = []
+    folders: set[str] = set()
     for number, row in enumerate(rows, 1):
         screen.say(f"[{number}/{len(rows)}] {row.name}")
-        results.append((row.name, _one_of_many(row, settings, out, table, screen)))
+        folder = free_name(_folder_name(row.name), folders)
+        folders.add(folder)
+        results.append((row.name, _one_of_many(row, settings, out / folder if out else None, table, screen)))
     show_batch([(name, d if isinstance(d, InputError) else d.result) for name, d in results], screen)
     if out is not None and any(isinstance(done, Done) for _, done in results):
         _write_summary(results, out / "summary.csv")
@@ -208,7 +211,7 @@ def _one_of_many(
         return row.error
     job = replace(row.job, settings=settings.over(row.job.settings))
     try:
-        return run(job, out / _folder_name(row.name) if out else None, table, screen)
+        return run(job, out, table, screen)
     except InputError as error:
         return error
     except Exception as error:  # hours of other rows must not be lost to one that nobody thought of

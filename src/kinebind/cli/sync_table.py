@@ -104,11 +104,12 @@ def _add(table: Table, answer: ClockAnswer, first: list[str]) -> None:
         elif piece is answer.main:  # uncertainties are those of the longest piece
             offset += _plus_minus(answer.uncertainty_s, "{:.3f}")
             skew += _plus_minus(1e6 * answer.skew_uncertainty, "{:.0f}")
+        sure = _percent(answer.confidence if piece is answer.main else piece.confidence)
         if k == 0:
-            table.add_row(*first, offset, skew, _percent(piece.confidence), status, *person)
+            table.add_row(*first, offset, skew, sure, status, *person)
         else:
             name = Text(f"… from its {piece.start_s:.1f} s", "dim")
-            table.add_row(name, "", offset, skew, _percent(piece.confidence), "", *[""] * len(person))
+            table.add_row(name, "", offset, skew, sure, "", *[""] * len(person))
 
 
 def _sensors(answer: ClockAnswer) -> str:

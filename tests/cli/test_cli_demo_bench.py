@@ -1,0 +1,161 @@
+"""`kinebind demo` finds what it hid; `kinebind bench` runs what it is asked and writes it down."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from kinebind.bench import calibrate, results_file, simulate, sync
+from kinebind.bench.results_file import commit, log_final, machine, write_results
+from kinebind.cli import demo
+from kinebind.cli.console import Screen
+from kinebind.errors import InputError
+
+
+def test_the_demonstration_finds_every_clock(tmp_path, kinebind, monkeypatch):
+    monkeypatch.setattr(demo, "_LENGTH_S", 30.0)
+    out = tmp_path / "demo"
+    said = kinebind("demo", "--out", out, "--json")
+    assert said.code == 0
+    rows = {row["clock_id"]: row for row in said.json["truth"]}
+    assert set(rows) == {"recorder", "watch", "phone", "spare"}
+    assert rows["spare"]["found_offset_s"] is None
+    for name, person in (("recorder", "1"), ("watch", "1"), ("phone", "2")):
+        assert rows[name]["error_ms"] < 50
+        assert rows[name]["found_person"] == rows[name]["true_person"] == person
+    assert {"report.html", "sync.json", "aligned-1.parquet", "recording"} <= {p.name for p in out.iterdir()}
+    truth = {c["clock_id"]: c for c in json.loads((out / "recording" / "truth.json").read_text())["clocks"]}
+    assert truth["watch"]["offset_s"] == pytest.approx(rows["watch"]["found_offset_s"], abs=0.05)
+    assert [s["name"] for s in truth["recorder"]["sensors"]] == ["left_wrist", "right_shank", "chest"]
+
+
+ROWS = [
+    {"clock_id": "watch", "true_offset_s": 1.8, "found_offset_s": 1.81, "true_skew_ppm": 5.0, "found_skew_ppm": 9.0,
+     "error_ms": 10.4, "true_person": "1", "found_person": "1", "right": True},
+    {"clock_id": "spare", "true_offset_s": 0.7, "found_offset_s": None, "true_skew_ppm": 0.0, "found_skew_ppm": None,
+     "error_ms": None, "true_person": None, "found_person": None, "right": True},
+    {"clock_id": "phone", "true_offset_s": 0.7, "found_offset_s": 9.0, "true_skew_ppm": 0.0, "found_skew_ppm": 0.0,
+     "error_ms": 8300.0, "true_person": "2", "found_person": "1", "right": False},
+]  # fmt: skip
+
+
+def test_found_stands_beside_true(capsys):
+    demo._show_truth(ROWS, Screen(json=False, quiet=False))
+    watch, spare, phone = capsys.readouterr().out.splitlines()[-3:]
+    assert watch.split() == ["watch", "+1.8000", "+1.8100", "+5", "+9", "10.4", "person", "1", "right"]
+    assert spare.split() == ["spare", "+0.7000", "refused", "+0", "nobody", "right"]
+    assert phone.split()[-1] == "wrong"
+
+
+def test_a_demonstration_that_fails_says_so(tmp_path, kinebind, monkeypatch):
+    monkeypatch.setattr(demo, "_LENGTH_S", 8.0)
+    monkeypatch.setattr(demo, "_against_truth", lambda *_: ROWS)
+    said = kinebind("demo", "--out", tmp_path / "demo")
+    assert said.code == 3
+    assert f"Look at {tmp_path / 'demo' / 'report.html'}" in said.out
+
+
+# -- benchmarks -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """What the benchmarks were asked, in place of their hours."""
+    calls = []
+
+    def run(name):
+        def measure(data, *, final=False):
+            calls.append((name, data, final))
+            return {f"{name}_ms": 1.5, f"{name}_ms_lo": 1.0, f"{name}_ms_hi": 2.0, "clips": np.int64(3)}
+
+        return measure
+
+    monkeypatch.setattr(sync, "run", run("sync"))
+    monkeypatch.setattr(simulate, "run", run("simulate"))
+    monkeypatch.setattr(calibrate, "fit", lambda data: calls.append(("fit", data)))
+    monkeypatch.setenv("KINEBIND_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return calls
+
+
+def test_a_benchmark_is_run_and_written_down(asked, kinebind, tmp_path):
+    said = kinebind("bench", "simulate")
+    assert said.code == 0
+    assert asked == [("simulate", tmp_path, False)]
+    told = json.loads((tmp_path / "results" / "simulate.json").read_text())
+    assert told["command"] == "kinebind bench simulate"
+    assert told["variant"] == "full"
+    assert told["metrics"] == {"simulate_ms": 1.5, "simulate_ms_lo": 1.0, "simulate_ms_hi": 2.0, "clips": 3}
+    assert "1.5  (1 … 2)" in said.out
+    assert not (tmp_path / "results" / "final_log.md").exists()
+
+
+def test_runs_on_test_sets_are_logged_before_they_start(asked, kinebind, tmp_path, monkeypatch):
+    said = kinebind("bench", "sync", "--final", "--fit", "--data", tmp_path, "--out", "here", "--json")
+    assert said.code == 0
+    assert said.json["metrics"]["clips"] == 3
+    assert asked == [("fit", tmp_path), ("sync", tmp_path, True)]
+
+    def fail(data, *, final):
+        raise InputError("No.", "Yes.")
+
+    monkeypatch.setattr(sync, "run", fail)
+    kinebind("bench", "sync", "--final", "--out", "here").refused("No.")
+    lines = (tmp_path / "here" / "final_log.md").read_text().splitlines()
+    assert [line.split("|")[2].strip() for line in lines[-2:]] == [
+        "`kinebind bench sync --fit --final`", "`kinebind bench sync --final`",
+    ]  # fmt: skip
+    assert lines[0].startswith("# ")
+
+
+def test_what_cannot_be_benchmarked(asked, kinebind, tmp_path, monkeypatch):
+    kinebind("bench", "sing").refused("'sing'", "sync, simulate")
+    kinebind("bench", "simulate", "--fit").refused("--fit")
+    kinebind("bench", "sync", "--data", "nowhere").refused("no folder nowhere", "--data")
+    (tmp_path / "file").write_text("")
+    kinebind("bench", "sync", "--out", "file").refused("is a file")
+    monkeypatch.delenv("KINEBIND_DATA")
+    kinebind("bench", "sync").refused("KINEBIND_DATA")
+    assert asked == []
+
+
+def test_results_hold_numbers_and_where_they_come_from(tmp_path):
+    path = write_results("x", {"a": 1, "b": 2.5}, command="kinebind bench x", variant="small", folder=tmp_path / "r")
+    told = json.loads(path.read_text())
+    assert set(told) == {"command", "commit", "machine", "date", "variant", "metrics"}
+    assert isinstance(told["metrics"]["a"], int)
+    assert told["machine"] == machine()
+    assert f"NumPy {np.__version__}" in machine()
+    with pytest.raises(InputError, match="metric b"):
+        write_results("x", {"b": float("nan")}, command="c", folder=tmp_path / "r")
+    with pytest.raises(InputError, match="variant"):
+        write_results("x", {}, command="c", variant="tiny", folder=tmp_path / "r")
+    assert json.loads(path.read_text()) == told
+    (tmp_path / "f").write_text("")
+    with pytest.raises(InputError, match="Cannot write"):
+        log_final("c", tmp_path / "f")
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_the_commit_is_that_of_the_source(tmp_path, monkeypatch):
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True)
+
+    source = tmp_path / "bench" / "results_file.py"
+    source.parent.mkdir()
+    source.write_text("a")
+    monkeypatch.setattr(results_file, "__file__", str(source))
+    assert commit() == "unknown"
+    git("init")
+    assert commit() == "unknown"
+    git("add", ".")
+    git("commit", "-m", "one")
+    clean = commit()
+    assert len(clean) == 40
+    source.write_text("b")
+    assert commit() == f"{clean}+changes"
