@@ -174,6 +174,18 @@ def test_sensors_alone_are_compared_with_each_other(walk, kinebind, tmp_path):
     kinebind("sync", "left_wrist.csv", "second.kinebind", "--reference", "third").refused("no sensor 'third'")
 
 
+def test_sensors_on_the_clock_of_the_reference_have_nothing_to_find(walk, kinebind):
+    imu = package.read("left_wrist.csv").imus[0]
+    same = (imu.replace(clock_id="recorder"), imu.replace(name="arm", site="left_upper_arm", clock_id="recorder"))
+    package.save(Recording(imus=same), "recorder.kinebind")
+    package.save(Recording(imus=(imu.replace(name="watch", time_s=imu.time_s - 0.4),)), "watch.kinebind")
+    said = kinebind("sync", "recorder.kinebind", "watch.kinebind", "--json")
+    assert said.code == 0
+    assert offsets(said.json) == {"watch": pytest.approx(0.4, abs=0.01)}
+    assert "On the clock of 'left_wrist' already: arm." in said.json["notes"]
+    kinebind("sync", "recorder.kinebind").refused("All sensors run on the clock of 'left_wrist'")
+
+
 def test_motion_capture_serves_as_poses(tmp_path, monkeypatch, kinebind):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(2)

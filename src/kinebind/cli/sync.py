@@ -82,9 +82,11 @@ def sync(
 ) -> int:
     """Find each clock's offset and skew against the video, or refuse and say why.
 
-    POSE is a file of 2D poses, or of 3D motion, which is then filmed by a virtual camera. Sensors are written
-    SITE=FILE (left_wrist=watch.csv); of a bare FILE all sites are tried. Exit code: 0 all answered, 3 some refused
-    (results are written), 2 bad input.
+    POSE is a file of 2D poses, or of 3D motion, which is then filmed by a virtual camera.
+
+    Sensors are written SITE=FILE (left_wrist=watch.csv); of a bare FILE all sites are tried.
+
+    Exit code: 0 all answered, 3 some refused (results are written), 2 bad input.
     """
     arguments = dict(locals())
     arguments["shared_clock"] = shared_clock or None
@@ -146,6 +148,9 @@ def run(job: Job, out: Path | None, table: TableKind, screen: Screen) -> Done:
     if not recording.people and reference is None:
         reference = _stand_in(recording)
         notes = (f"There is no video: the other clocks are compared with the sensor '{reference}' (--reference).",)
+    if reference is not None:
+        recording, told = _other_clocks(recording, reference)
+        notes += told
     hint, told = hint_of(job.settings, recording)
     with screen.busy(f"Synchronising {job.name}"):
         result = synchronise(
@@ -168,6 +173,18 @@ def _stand_in(recording: Recording) -> str:
             "Name the file of the video's poses first (kinebind sync POSE SITE=FILE), or a second sensor.",
         )
     return recording.imus[0].name
+
+
+def _other_clocks(recording: Recording, reference: str) -> tuple[Recording, tuple[str, ...]]:
+    """The recording without the sensors that share the reference's clock, which have nothing to find, and a note."""
+    clock = next((imu.clock_id for imu in recording.imus if imu.name == reference), None)
+    same = [imu.name for imu in recording.imus if imu.clock_id == clock and imu.name != reference]
+    if not same:
+        return recording, ()
+    kept = tuple(imu for imu in recording.imus if imu.name not in same)
+    if len(kept) == 1:
+        raise InputError(f"All sensors run on the clock of '{reference}'.", "Add a sensor with another clock.")
+    return recording.replace(imus=kept), (f"On the clock of '{reference}' already: {', '.join(same)}.",)
 
 
 def table_kind(word: str) -> TableKind:
