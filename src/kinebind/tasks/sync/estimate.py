@@ -152,8 +152,10 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: Found, has_video: b
     for (own, _), (start_s, end_s) in zip(lines, itertools.pairwise(edges), strict=True):
         # A piece is held to its own evidence; the whole is as sure as its weakest piece.
         share = min(max(own.nats, 0.0) / max(line.nats, 1e-9), 1.0)
-        middle_s = (start_s + end_s) / 2
-        stands = support(hypothesis, float(own.at(middle_s)), start_s, end_s)
+        lag_s = float(own.at((start_s + end_s) / 2))
+        felt_start_s = min(float(s.imu.time_s[0]) for s in sensors) + lag_s
+        felt_end_s = max(float(s.imu.time_s[-1]) for s in sensors) + lag_s
+        stands = support(hypothesis, lag_s, max(start_s, felt_start_s), min(end_s, felt_end_s))
         of_piece = features(own.nats, margin * share, own.offset_std_s, found.searched_s, stands)
         sure_each.append(confidence(of_piece, tolerance_s))
         values = of_piece if own is line else values

@@ -33,10 +33,10 @@ class Support:
 
 
 def support(hypothesis: Hypothesis, lag_s: float, start_s: float, end_s: float) -> Support:
-    """Evidence at a lag of the reference between start_s and end_s: in PARTS equal parts, and as a whole."""
+    """Evidence at a lag of the reference between start_s and end_s, the overlap: in PARTS equal parts, and whole."""
     rate = hypothesis.rate_hz
     middle_s = (start_s + end_s) / 2
-    reach_s = min((end_s - start_s) / 2, LONGEST_S / 2)
+    reach_s = max(min((end_s - start_s) / 2, LONGEST_S / 2), 0.0)
     lag = round(lag_s * rate)
     edges = [round((middle_s + x) * rate) for x in np.linspace(-reach_s, reach_s, PARTS + 1)]
     parts = np.zeros(PARTS)
