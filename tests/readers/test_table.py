@@ -221,11 +221,13 @@ def test_missing_cells_stay_missing(tmp_path):
 
 def test_impossible_values_count_as_missing(tmp_path):
     rows = FELT.rows.copy()
-    rows[7, 2], rows[9, 3] = 1e30, np.inf
+    rows[7, 2], rows[9, 3], rows[11, 1] = 1e30, np.inf, 1e9
     (imu,) = read_imu(write(tmp_path / "a.csv", table_text(rows)))
     assert np.isnan(imu.acc_sensor[7, 1])
     assert np.isnan(imu.acc_sensor[9, 2])
-    assert any("Impossible values" in note and "2" in note for note in imu.notes)
+    assert np.isnan(imu.acc_sensor[11, 0])
+    assert any("no usable numbers" in note and "(2, the first is '1e+30')" in note for note in imu.notes)
+    assert any("Impossible values of the acceleration count as missing (1)" in note for note in imu.notes)
 
 
 REFUSED = {

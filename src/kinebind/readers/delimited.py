@@ -25,6 +25,8 @@ from kinebind.readers.formats_base import Head
 BLOCK_BYTES = 1 << 22
 """Bytes of text that are parsed at once."""
 
+_LARGEST = 1e20  # nanoseconds since 1970 are 2e18; what lies beyond is damage, and its square may be infinite
+
 _NULLS = ["", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "none", "-"]
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 _DATE = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?$"
@@ -86,7 +88,7 @@ def read_text_columns(head: Head, dialect: Dialect, numbers: Sequence[str], text
     """Columns of a text table; the first of `numbers` may hold dates or times of day.
 
     Rows of the wrong width (a cut last line, junk) are left out and counted in the notes.
-    Raises InputError where the file cannot be parsed as the dialect says or holds no rows.
+    Raises InputError where a column is lacking or the file cannot be parsed as the dialect says.
     """
     odd_rows: list[str] = []
     count_odd = 0
@@ -99,6 +101,9 @@ def read_text_columns(head: Head, dialect: Dialect, numbers: Sequence[str], text
         return "skip"
 
     wanted = list(dict.fromkeys((*numbers, *texts)))
+    lacking = [name for name in wanted if name not in dialect.names]
+    if lacking:
+        raise InputError(f"{head.path} has no column '{lacking[0]}'.", f"It has: {', '.join(dialect.names)}.")
     try:
         with closing(_CleanText(head.path, head.encoding, dialect)) as source, pa.csv.open_csv(
             pa.PythonFile(source, mode="r"),
@@ -162,13 +167,17 @@ def _gather(batches: Iterator[pa.RecordBatch], numbers: Sequence[str], texts: Se
             if i == 0 and dates is None:
                 dates = _holds_dates(column)
             part[:, i], wrong, example = _dates(column) if i == 0 and dates else _floats(column, decimal, name)
+            absurd = np.abs(part[:, i]) > _LARGEST
+            if absurd.any():
+                wrong, example = wrong + int(absurd.sum()), example or str(part[absurd, i][0])
+                part[absurd, i] = np.nan
             bad += wrong
             first_bad = first_bad or example
         for name in texts:
             codes[name].append(_codes(batch.column(name), values[name]))
         filled += batch.num_rows
     out.resize((filled, out.shape[1]), refcheck=False)
-    notes = [f"Cells that are no numbers count as missing ({bad}, the first is {first_bad!r})."] if bad else []
+    notes = [f"Cells that are no usable numbers count as missing ({bad}, the first is {first_bad!r})."] if bad else []
     listed = {
         name: (np.concatenate([np.empty(0, np.int32), *codes[name]]), [str(v) for v in values[name] if v is not None])
         for name in texts
