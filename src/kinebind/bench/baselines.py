@@ -142,12 +142,11 @@ def _correlation(x: FloatArray, y: FloatArray, lags: FloatArray) -> FloatArray:
     x = np.where(has_x, x - (x[has_x].mean() if has_x.any() else 0.0), 0.0)
     y = np.where(has_y, y - (y[has_y].mean() if has_y.any() else 0.0), 0.0)
     size = 1 << int(x.size + y.size).bit_length()
+    meet = (lags > -x.size) & (lags < y.size)
 
     def lagged(a: FloatArray, b: FloatArray) -> FloatArray:
         spectrum = np.conj(np.fft.rfft(a.astype(np.float64), size)) * np.fft.rfft(b.astype(np.float64), size)
-        full = np.fft.irfft(spectrum, size)
-        reach = np.clip(lags, -size // 2, size // 2 - 1)
-        return np.where(np.abs(lags) < size // 2, full[reach % size], 0.0)
+        return np.where(meet, np.fft.irfft(spectrum, size)[lags % size], 0.0)
 
     n = np.maximum(np.round(lagged(has_x, has_y)), 1.0)
     sum_x, sum_y = lagged(x, has_y), lagged(has_x, y)
