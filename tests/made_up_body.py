@@ -62,10 +62,16 @@ def motion(seed: int, duration_s: float, rate_hz: float = 60.0, size: float = 1.
 
 
 class MadeUp(Source):
-    """A source of such motions: file N holds the one of seed N."""
+    """A source of such motions: the file N-S holds S seconds of the one of seed N."""
 
     def read(self, path: Path) -> Motion:
-        return motion(int(path.stem), 30.0)
+        seed, duration_s = path.stem.split("-")
+        return motion(int(seed), float(duration_s))
+
+
+def bodies(seed: int = 0, duration_s: int = 30) -> Bodies:
+    """Bodies from one motion."""
+    return Bodies([MadeUp("made-up", ((Path(f"{seed}-{duration_s}.made-up"),),))])
 
 
 @cache
@@ -95,8 +101,3 @@ def two_on_one_wrist(seed: int, clock: ClockMap, duration_s: float = 20.0) -> tu
         for c in (ClockMap(0.0), clock)
     )
     return first.replace(name="first", clock_id="first"), second.replace(name="second", clock_id="second")
-
-
-def bodies(seed: int = 0, count: int = 1) -> Bodies:
-    """Bodies from `count` motions of 30 s."""
-    return Bodies([MadeUp("made-up", (tuple(Path(f"{seed + k}.made-up") for k in range(count)),))])

@@ -239,7 +239,7 @@ def test_files_are_read_once():
             read.append(path)
             return super().read(path)
 
-    bodies = type(BODIES)([Counting("counting", ((Path("1.made-up"),),))])
+    bodies = type(BODIES)([Counting("counting", ((Path("1-30.made-up"),),))])
     for seed in range(3):
         bodies.draw(5.0, np.random.default_rng(seed))
     assert len(read) == 1

@@ -1,0 +1,83 @@
+"""Figures of the benchmark: computed on made-up outcomes, and on one made-up clip."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import made_up_body
+from kinebind.bench import sync as bench
+from kinebind.bench.sync import Outcome, expected_calibration_error, interval
+
+
+def test_calibration_error_by_hand():
+    # Two bins: 0.9 stated and 0.9 right, 0.1 stated and 0.3 right.
+    stated = np.array([0.9] * 10 + [0.1] * 10)
+    right = np.array([1.0] * 9 + [0.0] + [1.0] * 3 + [0.0] * 7)
+    assert expected_calibration_error(stated, right, 2) == pytest.approx(0.1)
+    assert expected_calibration_error(stated, stated, 2) == pytest.approx(0.0)
+    assert expected_calibration_error(np.ones(7), np.zeros(7), 3) == pytest.approx(1.0)
+
+
+def test_calibration_error_does_not_depend_on_the_order_and_bins_are_of_equal_count():
+    rng = np.random.default_rng(71)
+    stated = rng.uniform(size=400) ** 3  # most of them small
+    right = (rng.uniform(size=400) < stated).astype(float)
+    order = rng.permutation(400)
+    found = expected_calibration_error(stated, right)
+    assert found == pytest.approx(expected_calibration_error(stated[order], right[order]))
+    assert found < 0.08
+    by_hand = [abs(np.mean(part)) for part in np.array_split((stated - right)[np.argsort(stated)], 10)]
+    assert found == pytest.approx(np.mean(by_hand))
+    assert expected_calibration_error(stated, 1.0 - right) > 0.5
+
+
+def test_calibration_error_of_fewer_cases_than_bins():
+    assert expected_calibration_error(np.array([0.5, 0.7]), np.array([1.0, 0.0])) == pytest.approx(0.6)
+
+
+def test_intervals_hold_the_statistic_and_shrink_with_more_clips():
+    rng = np.random.default_rng(72)
+    few, many = rng.exponential(8.0, 50), rng.exponential(8.0, 1000)
+    widths = []
+    for values in (few, many):
+        low, high = interval(values, lambda v: float(np.median(v)), draws=300)
+        assert low <= np.median(values) <= high
+        widths.append(high - low)
+    assert widths[1] < 0.5 * widths[0]
+    assert interval(few, lambda v: float(np.mean(v)), draws=50) == interval(few, lambda v: float(np.mean(v)), draws=50)
+
+
+def test_an_answer_counts_as_given_from_a_half_on():
+    assert Outcome(0.01, 0.5).answered
+    assert not Outcome(0.01, 0.4999).answered
+    errors = bench._errors_ms([Outcome(0.01, 0.9), Outcome(5.0, 0.1), Outcome(0.02, 0.6)])
+    assert errors.tolist() == [10.0, 20.0]
+    assert bench._errors_ms([Outcome(5.0, 0.1)], only_answered=False).tolist() == [5000.0]
+
+
+def test_a_task_simulates_and_answers_its_clip(monkeypatch, tmp_path):
+    """The whole way of one clip, with the baselines beside it; the same seed gives the same outcome."""
+    monkeypatch.setattr(bench, "_bodies", lambda data, kind: made_up_body.bodies(4, 60))
+    (task,) = bench._tasks(tmp_path, False, "clean", 1, 11, baselines="low3", duration_s=12.0, max_offset_s=2.0)
+    (outcome,) = bench._answered(task)
+    assert outcome.error_s < 0.03
+    assert outcome.answered
+    assert abs(outcome.skew_error_ppm) < 60.0
+    assert outcome.correlation_s < 0.1
+    assert outcome.zero_s <= 2.0
+    assert bench._answered(task) == [outcome]
+    (stranger,) = bench._tasks(tmp_path, False, "clean", 1, 11, wrong_person=True, duration_s=12.0)
+    assert all(o.error_s == float("inf") for o in bench._answered(stranger))
+
+
+@pytest.mark.parametrize(("final", "kind"), [(False, "validation"), (True, "test")])
+def test_only_a_final_run_opens_the_test_sources(tmp_path, final, kind):
+    tasks = bench._tasks(tmp_path, final, "normal", 3, 11)
+    assert {task.kind for task in tasks} == {kind}
+    assert len({task.seed for task in tasks}) == 3
+    assert {task.kind for task in bench._tasks(tmp_path, final, "normal", 2, 11, kind="idle")} == {"idle"}
+
+
+def test_without_final_the_walk_stays_closed(tmp_path):
+    assert bench._neura(tmp_path, False) == {}

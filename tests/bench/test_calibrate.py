@@ -1,0 +1,87 @@
+"""Fitting the confidence: a known world is found again, and nothing of a test set is touched."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import made_up_body
+from kinebind.bench.calibrate import answers, fit_confidence, varied_scene
+from kinebind.bench.scenes import CONDITIONS, training_sources
+from kinebind.parts import SITES
+from kinebind.tasks.sync.confidence import FEATURES, RIGHT_PEAK_S
+
+
+def made_up_cases(count: int, seed: int = 0):
+    """Answers of a world in which the right peak is a logistic matter and errors about it are Laplacian."""
+    rng = np.random.default_rng([67, seed])
+    weights = {name: 0.0 for name in FEATURES} | {"log_margin": 2.0, "log_evidence": 1.0}
+    cases = []
+    for _ in range(count):
+        own = {name: float(rng.uniform(0.0, 2.0)) for name in FEATURES}
+        score = -3.0 + sum(weights[name] * own[name] for name in FEATURES)
+        right = rng.random() < 1.0 / (1.0 + np.exp(-score))
+        scale_s = np.exp(-5.0 + 0.5 * own["log_sigma"])
+        error_s = min(rng.exponential(scale_s), 0.149) if right else rng.choice([2.0, np.inf])
+        cases.append((own, float(error_s)))
+    return cases, weights
+
+
+def test_a_known_world_is_found_again():
+    cases, weights = made_up_cases(6000)
+    fitted = fit_confidence(cases)
+    assert set(fitted) == {"intercept", *FEATURES, "scale_intercept", "scale_log_sigma"}
+    assert fitted["intercept"] == pytest.approx(-3.0, abs=0.5)
+    for name, weight in weights.items():
+        assert fitted[name] == pytest.approx(weight, abs=0.25), name
+    assert fitted["scale_intercept"] == pytest.approx(-5.0, abs=0.1)
+    assert fitted["scale_log_sigma"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_stated_and_observed_agree_in_that_world():
+    cases, _ = made_up_cases(4000)
+    fitted = fit_confidence(cases)
+    fresh, _ = made_up_cases(4000, seed=1)
+    score = np.array([fitted["intercept"] + sum(fitted[n] * own[n] for n in FEATURES) for own, _ in fresh])
+    stated = 1.0 / (1.0 + np.exp(-score))
+    right = np.array([error_s <= RIGHT_PEAK_S for _, error_s in fresh])
+    for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 1.0)):
+        inside = (stated >= low) & (stated < high)
+        assert inside.sum() > 100
+        assert stated[inside].mean() == pytest.approx(right[inside].mean(), abs=0.06)
+
+
+def test_answers_of_strangers_count_as_wrong_whatever_was_said():
+    clip = made_up_body.clip(1)
+    ((own, error_s),) = answers(clip, True, 7.5)
+    assert error_s < 0.05
+    assert set(FEATURES) <= set(own)
+    ((same, stranger_s),) = answers(clip, False, 7.5)
+    assert stranger_s == float("inf")
+    assert same == own
+
+
+def test_scenes_are_as_varied_as_what_users_bring():
+    bodies = made_up_body.bodies(2, 60)
+    seen = [varied_scene(bodies, np.random.default_rng([68, k])) for k in range(12)]
+    imus = [imu for s in seen for imu in s.recording.imus]
+    assert {len(s.recording.imus) for s in seen} >= {1, 2}
+    assert {imu.gyr_sensor is None for imu in imus} == {True, False}
+    assert {imu.site for imu in imus} <= set(SITES)
+    assert len({round(s.recording.people[0].rate_hz) for s in seen}) > 2
+    durations = [s.recording.people[0].duration_s for s in seen]
+    assert 3.5 < min(durations) < 10.0 < max(durations) < 30.5
+    assert all(abs(t.offset_s) <= 7.0 for s in seen for t in s.truth.values())
+    fixed = varied_scene(bodies, np.random.default_rng(1), sites=["head"], duration_s=5.0, gyroscope=False)
+    assert [imu.site for imu in fixed.recording.imus] == ["head"]
+    assert set(CONDITIONS) == {"clean", "normal", "hard", "sway"}
+
+
+def test_only_training_sources_are_fitted_on(tmp_path):
+    for name in ("bandai-namco/d-1/data/a.bvh", "deepmimic/a.txt", "cmu-asfamc/01/a.amc", "reactidle/a.bvh"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    sources = training_sources(tmp_path)
+    assert [s.name for s in sources] == ["bandai-namco"]
+    assert [path.name for s in sources for group in s.groups for path in group] == ["a.bvh"]
