@@ -15,8 +15,10 @@ from kinebind.body.imu_simulate import BODY_WORN, ImuEffects, simulate_imus
 from kinebind.body.imu_simulate import HARD as HARD_IMU
 from kinebind.body.keypoints import coco17_world
 from kinebind.body.segments import Posture, posture
+from kinebind.body.sites import site_trajectory
 from kinebind.body.weld import chain
 from kinebind.clock import ClockMap
+from kinebind.errors import InputError
 from kinebind.imu import Imu
 from kinebind.motion import Motion
 from kinebind.poses import Poses
@@ -210,10 +212,11 @@ def scene(
 
     The streams therefore share duration_s − |offset| of the motion, and both clocks start near zero.
     wearer: another body that the sensors are on (a negative: the truth is then meaningless).
-    aperiodic_only, periodic_only: draw motions until one does not, or does, repeat itself.
+    aperiodic_only, periodic_only: draw motions until one does not, or does, repeat itself; not with a wearer.
     """
     while True:
         body = bodies.draw(duration_s + max_offset_s, rng)
+        sites = present_sites(wearer or body, sites)
         shift_s = float(rng.uniform(-max_offset_s, max_offset_s))
         imu_start, video_start = max(shift_s, 0.0), max(-shift_s, 0.0)
         count = len(sites) if own_clocks else 1
@@ -229,13 +232,27 @@ def scene(
             rate_hz=rate_hz, video_start_s=video_start,
         )  # fmt: skip
         periodic = repeats(imus)
-        if not (aperiodic_only and periodic) and not (periodic_only and not periodic):
+        unwanted = (aperiodic_only and periodic) or (periodic_only and not periodic)
+        if wearer is not None or not unwanted:
             break
     if not gyroscope:
         imus = tuple(i.replace(gyr_sensor=None) for i in imus)
     poses = filmed(body, condition, rng, start_s=video_start, duration_s=duration_s, fps=fps)
     truth = {imu.clock_id: clocks[0 if len(clocks) == 1 else k] for k, imu in enumerate(imus)}
     return Scene(Recording((poses,), imus), truth, periodic)
+
+
+def present_sites(body: Posture, sites: Sequence[str]) -> tuple[str, ...]:
+    """Those of the sites that a body has (some rigs have no head); a wrist where it has none of them."""
+
+    def present(site: str) -> bool:
+        try:
+            site_trajectory(body, site)
+        except InputError:
+            return False
+        return True
+
+    return tuple(site for site in sites if present(site)) or ("left_wrist",)
 
 
 def repeats(imus: Sequence[Imu]) -> bool:

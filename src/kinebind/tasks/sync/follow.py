@@ -11,7 +11,8 @@ from kinebind.tasks.sync.search import WHOLE_S, Guess
 WINDOW_S = 20.0
 HOP_S = 10.0
 LONG_S = 600.0
-"""References longer than this are followed with windows that do not overlap."""
+LONG_HOP_S = 30.0
+"""References longer than LONG_S are followed with a window every half minute: there is more than enough of them."""
 BAND_S = 1.0
 """How far around an expected line windows are searched."""
 
@@ -24,12 +25,12 @@ def follow(hypothesis: Hypothesis, guesses: list[Guess]) -> Windows:
         edges = [(hypothesis.first, hypothesis.stop)]
         share = 1.0
     else:
-        hop_s = HOP_S if length <= LONG_S * rate else WINDOW_S
+        hop_s = HOP_S if length <= LONG_S * rate else LONG_HOP_S
         width, hop = round(WINDOW_S * rate), round(hop_s * rate)
         starts = list(range(hypothesis.first, hypothesis.stop - width + 1, hop))
         edges = [(a, a + width) for a in starts]
         edges[-1] = (edges[-1][0], hypothesis.stop)
-        share = hop_s / WINDOW_S
+        share = min(hop_s / WINDOW_S, 1.0)
     centre_s = np.array([(a + b) / 2 / rate for a, b in edges])
     apart: list[Guess] = []
     for guess in guesses:  # what lies inside the band of a stronger line is found there
@@ -41,9 +42,10 @@ def follow(hypothesis: Hypothesis, guesses: list[Guess]) -> Windows:
     nats = np.zeros(lag.shape)
     for b, guess in enumerate(guesses):
         columns = slice(b * band.size, (b + 1) * band.size)
+        middle = np.round(guess.at(centre_s) * rate).astype(np.int64)
+        lag[:, columns] = middle[:, None] + band
+
         for w, (start, stop) in enumerate(edges):
-            middle = round(float(guess.at(centre_s[w])) * rate)
-            lag[w, columns] = middle + band
-            per_sensor, _ = window_evidence(hypothesis, start, stop, middle + int(band[0]), middle + int(band[-1]))
-            nats[w, columns] = summed(per_sensor) * share
+            first, last = int(middle[w] + band[0]), int(middle[w] + band[-1])
+            nats[w, columns] = summed(window_evidence(hypothesis, start, stop, first, last)[0]) * share
     return Windows(centre_s, lag, nats, np.repeat(np.arange(len(guesses)), band.size))
