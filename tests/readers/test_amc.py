@@ -214,6 +214,6 @@ def test_cmu_six_sequences_have_no_skeleton_of_their_own(real_data):
     asf = next(real_data("cmu-asfamc").rglob("01.asf"))
     motion = read_amc(file, asf_path=asf)
     assert motion.time_s.size == 4592
-    left, right = (motion.skeleton.index(f"{side}foot") for side in "lr")
+    left, _right = (motion.skeleton.index(f"{side}foot") for side in "lr")
     step = forward(motion)[0]
     assert 0.1 < np.ptp(step[:, left, 2]) < 1.2
