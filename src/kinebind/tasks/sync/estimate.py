@@ -61,7 +61,7 @@ def sync(
     """Find the offset and skew of each of the recording's clocks.
 
     person: the track the sensors belong to; by default the one that fits each clock best.
-    reference: the name of an IMU to synchronise the others with, instead of a video.
+    reference: the name of an IMU to synchronise the other clocks with, instead of a video.
     search_s: smallest and largest offset (video minus IMU time) to consider, seconds; by default every offset at
         which the streams overlap by a few seconds.
     hint: an offset near which to look first (seconds, or a `Hint` with its width); if nothing convincing is there,
@@ -74,7 +74,12 @@ def sync(
     """
     if reference is None and not recording.people and len(recording.imus) > 1:
         reference = recording.imus[0].name
-    imus = [i for i in recording.imus if i.name != reference]
+    known = [i.clock_id for i in recording.imus if i.name == reference]
+    imus = [i for i in recording.imus if i.clock_id not in known]
+    if known and not imus:
+        raise InputError(
+            f"All sensors run on the clock of the reference '{reference}'.", "Name a sensor of another recorder."
+        )
     if not imus:
         raise InputError("The recording has no sensor to synchronise.", "Add at least one IMU file.")
     if shared_clock:
