@@ -294,6 +294,7 @@ def test_a_recorder_that_jumped_gives_two_pieces(way, by_s):
     later_s = by_s if way is stopped else -by_s
     assert second.clock.offset_s - first.clock.offset_s == pytest.approx(later_s, abs=0.05)
     assert first.end_s == pytest.approx(second.start_s)
+    assert first.end_s == pytest.approx(at_s, abs=1.0 + by_s)
     # Every time away from the jump is mapped right, by whichever piece it falls into.
     imu_s = np.concatenate([np.arange(2.0, at_s - by_s - 5.0), np.arange(at_s + by_s + 5.0, 130.0)])
     true_s = truth.to_video(np.where(imu_s < at_s, imu_s, imu_s + later_s))
@@ -338,7 +339,8 @@ def test_a_reference_beside_a_video_is_preferred_where_it_is_named():
     (Recording((POSES,)), {}, "no sensor"),
     (Recording((), IMUS[:1]), {}, "nobody"),
     (Recording((POSES,), IMUS), {"reference": "gone"}, "'gone'"),
-    (Recording((), IMUS[:1]), {"reference": "left_wrist"}, "no sensor"),
+    (Recording((), IMUS[:1]), {"reference": "left_wrist"}, "clock of the reference"),
+    (Recording((POSES,), IMUS), {"reference": "left_wrist"}, "clock of the reference"),
 ])  # fmt: skip
 def test_what_cannot_be_synchronised_is_an_error_that_helps(recording, options, what):
     with pytest.raises(InputError, match=what) as error:

@@ -110,7 +110,10 @@ def why(
             "no_match",
             f"No offset makes the sensors agree with {seen}.",
             "Check that it is the right person and video, that the sites are right, and that the search range "
-            "(--search) holds the true offset.",
+            "(--search) holds the true offset."
+            if has_video
+            else "Check that one person wore both at the same time, and that the search range (--search) holds the "
+            "true offset; sensors on the same limb agree best.",
         )
     return Reason(
         "weak",
