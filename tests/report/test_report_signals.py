@@ -57,14 +57,14 @@ def test_without_gyroscope_accelerations_are_compared():
     assert (view.rows[0].before.unit, view.rows[0].ref.unit) == ("m/s²", "m/s²")
 
 
-def test_a_torso_of_which_only_the_hips_are_seen_is_compared_by_its_acceleration():
+def test_a_head_of_which_only_the_nose_is_seen_is_compared_by_its_acceleration():
     recording, result = sync_scene.scene(("left_wrist",))
     keypoints = recording.people[0].keypoints_px.copy()
-    keypoints[:, :11] = np.nan
-    legs = recording.people[0].replace(keypoints_px=keypoints)
-    finding = dataclasses.replace(result.answers[0].sensors[0], site="pelvis")
+    keypoints[:, 1:7] = np.nan  # eyes, ears and shoulders: nothing is left that could turn
+    seen = recording.people[0].replace(keypoints_px=keypoints)
+    finding = dataclasses.replace(result.answers[0].sensors[0], site="head")
     answer = dataclasses.replace(result.answers[0], sensors=(finding,))
-    view = clock_view(recording, Reference(legs), answer)
+    view = clock_view(recording, Reference(seen), answer)
     assert view.rows[0].ref.unit == "m/s²"
     assert np.isfinite(view.rows[0].ref.value).any()
     assert view.rows[0].label == "left_wrist · pelvis"
