@@ -67,7 +67,7 @@ def test_a_head_of_which_only_the_nose_is_seen_is_compared_by_its_acceleration()
     view = clock_view(recording, Reference(seen), answer)
     assert view.rows[0].ref.unit == "m/s²"
     assert np.isfinite(view.rows[0].ref.value).any()
-    assert view.rows[0].label == "left_wrist · pelvis"
+    assert view.rows[0].label == "left_wrist · head"
 
 
 def test_after_a_jump_both_pieces_agree():
