@@ -2,7 +2,7 @@
 # make test    all tests; set KINEBIND_DATA to the folder with the unpacked data sets to run those on real data
 # make lint    ruff and mypy
 # make docs    the documentation, into site/
-# make bench   the benchmarks, into results/
+# make bench   the benchmarks, into results/ and the README; needs KINEBIND_DATA
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -33,6 +33,7 @@ docs: $(VENV)/docs.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/kinebind bench sync
 	$(BIN)/kinebind bench simulate
+	$(BIN)/python docs/_hooks/figures.py
 
 $(VENV)/dev.stamp: pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
