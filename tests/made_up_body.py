@@ -69,9 +69,10 @@ class MadeUp(Source):
         return motion(int(seed), float(duration_s))
 
 
-def bodies(seed: int = 0, duration_s: int = 30) -> Bodies:
-    """Bodies from one motion."""
-    return Bodies([MadeUp("made-up", ((Path(f"{seed}-{duration_s}.made-up"),),))])
+def bodies(seed: int = 0, duration_s: int = 30, others: int = 0) -> Bodies:
+    """Bodies from one motion, or from as many `others` besides."""
+    files = tuple(Path(f"{seed + k}-{duration_s}.made-up") for k in range(1 + others))
+    return Bodies([MadeUp("made-up", (files,))])
 
 
 @cache

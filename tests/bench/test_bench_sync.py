@@ -67,6 +67,7 @@ def test_a_task_simulates_and_answers_its_clip(monkeypatch, tmp_path):
     assert outcome.correlation_s < 0.1
     assert outcome.zero_s <= 2.0
     assert bench._answered(task) == [outcome]
+    monkeypatch.setattr(bench, "_bodies", lambda data, kind: made_up_body.bodies(4, 60, others=7))
     (stranger,) = bench._tasks(tmp_path, False, "clean", 1, 11, wrong_person=True, duration_s=12.0)
     assert all(o.error_s == float("inf") for o in bench._answered(stranger))
 

@@ -11,7 +11,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 import made_up_body
-from kinebind import ClockMap
+from kinebind import ClockMap, InputError
 from kinebind.bench.scenes import (
     CONDITIONS,
     FOUR_SITES,
@@ -165,6 +165,19 @@ def test_a_wearer_who_is_somebody_else_moves_otherwise():
     count = min(a.time_s.size, b.time_s.size)
     norms = [np.linalg.norm(i.gyr_sensor[:count], axis=1) for i in (a, b)]
     assert abs(np.corrcoef(norms)[0, 1]) < 0.4
+
+
+def test_a_stranger_shares_no_file_with_the_filmed_body():
+    several = made_up_body.bodies(5, 10, others=5)
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        body = several.draw(4.0, rng)
+        stranger = several.draw(4.0, rng, unlike=body)
+        assert not set(stranger.motion.name.split("+")) & set(body.motion.name.split("+"))
+    one = made_up_body.bodies(5, 10)
+    own = one.draw(4.0, rng)
+    with pytest.raises(InputError, match="too few files"):
+        one.draw(4.0, rng, unlike=own)
 
 
 def test_conditions_get_harder():

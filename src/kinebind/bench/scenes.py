@@ -117,8 +117,27 @@ class Bodies:
             motion = motion.resample(np.arange(motion.time_s[0], motion.time_s[-1], 1.0 / rate_hz))
         return motion
 
-    def draw(self, duration_s: float, rng: np.random.Generator, *, rate_hz: float | None = None) -> Posture:
-        """A random stretch of `duration_s` of one body, at most at `rate_hz` (long ones would fill the memory)."""
+    def draw(
+        self,
+        duration_s: float,
+        rng: np.random.Generator,
+        *,
+        rate_hz: float | None = None,
+        unlike: Posture | None = None,
+    ) -> Posture:
+        """A random stretch of `duration_s` of one body, at most at `rate_hz` (long ones would fill the memory).
+
+        unlike: draw again, up to fifty times, until no file is shared with that body: a stranger must not move to
+        the same recording. Raises InputError where the sources are too few for that.
+        """
+        for _ in range(50):
+            body = self._draw(duration_s, rng, rate_hz)
+            # A chain's name lists the clips that it is made of.
+            if unlike is None or not set(body.motion.name.split("+")) & set(unlike.motion.name.split("+")):
+                return body
+        raise InputError("The sources have too few files for two bodies that share none.", "Unpack more data sets.")
+
+    def _draw(self, duration_s: float, rng: np.random.Generator, rate_hz: float | None) -> Posture:
         source = self.sources[int(rng.integers(len(self.sources)))]
         sizes = np.array([len(g) for g in source.groups], dtype=np.float64)
         group = source.groups[int(rng.choice(sizes.size, p=sizes / sizes.sum()))]
@@ -215,7 +234,7 @@ def scene(
     aperiodic_only, periodic_only: draw motions until one does not, or does, repeat itself; not with a wearer.
     """
     while True:
-        body = bodies.draw(duration_s + max_offset_s, rng)
+        body = bodies.draw(duration_s + max_offset_s, rng, unlike=wearer)
         sites = present_sites(wearer or body, sites)
         shift_s = float(rng.uniform(-max_offset_s, max_offset_s))
         imu_start, video_start = max(shift_s, 0.0), max(-shift_s, 0.0)

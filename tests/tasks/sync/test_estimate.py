@@ -301,6 +301,33 @@ def test_a_recorder_that_jumped_gives_two_pieces(way, by_s):
     assert np.abs(answer.to_video(imu_s) - true_s).max() < 0.03
 
 
+def test_a_long_pause_is_placed_on_the_sensors_clock():
+    """While the recorder stops for 40 s the video goes on: its clock alone could not place the jump."""
+    poses, imus = made_up_body.take(8, 180.0, ClockMap(1.5, 0.0, 90.0))
+    answer = answered(Recording((poses,), tuple(stopped(imu, 70.0, 40.0) for imu in imus)))
+    first, second = answer.pieces
+    assert first.end_s == pytest.approx(70.0, abs=2.5)
+    assert second.clock.offset_s - first.clock.offset_s == pytest.approx(40.0, abs=0.05)
+
+
+def test_a_person_who_is_away_in_the_middle_is_still_answered():
+    poses, imus = made_up_body.take(8, 200.0, ClockMap(1.5, 0.0, 90.0))
+    keypoints = poses.keypoints_px.copy()
+    keypoints[(poses.time_s > 50.0) & (poses.time_s < 150.0)] = np.nan
+    answer = answered(Recording((poses.replace(keypoints_px=keypoints),), imus))
+    assert answer.confidence > 0.9
+
+
+def test_given_and_unknown_sites_side_by_side():
+    """Sites that are given stay, even twice the same; the unknown one takes a place that is free."""
+    first, second, third = IMUS[:3]
+    same = second.replace(site=first.site)
+    answer = sync(with_imus(first, same, third.replace(site=None))).answers[0]
+    found = [s.site for s in answer.sensors]
+    assert found[:2] == [first.site, first.site]
+    assert found[2] != first.site
+
+
 def test_a_person_who_is_away_for_minutes():
     truth = ClockMap(0.5, 200e-6, 150.0)
     poses, imus = made_up_body.take(9, 300.0, truth)

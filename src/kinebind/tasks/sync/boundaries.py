@@ -11,33 +11,48 @@ from kinebind.tasks.sync.pieces import Line, Windows
 
 LOOK_S = 4.0
 STEP_S = 1.0
+TELLING_NATS = 5.0
 """Short windows that are asked which of the two lines they follow: a jump is placed to about half a second."""
 
 
 def boundaries_s(hypothesis: Hypothesis, lines: list[tuple[Line, Windows]]) -> list[float]:
-    """The moments on the reference's clock between consecutive lines, seconds."""
+    """The moments on the IMU's clock between consecutive lines, seconds."""
     return [_boundary_s(hypothesis, before, after) for before, after in itertools.pairwise(lines)]
 
 
 def _boundary_s(hypothesis: Hypothesis, before: tuple[Line, Windows], after: tuple[Line, Windows]) -> float:
-    """The split of the stretch between two pieces' windows that gives each side the line it has more evidence for."""
-    rate = hypothesis.rate_hz
-    gap_s = float(after[1].centre_s[0] - before[1].centre_s[-1])
-    low_s, high_s = before[1].centre_s[-1] - gap_s, after[1].centre_s[0] + gap_s
-    centres_s = np.arange(max(low_s, hypothesis.first / rate), min(high_s, hypothesis.stop / rate), STEP_S)
+    """The split of the IMU's time between two pieces' windows that gives each side the line with more evidence.
+
+    On the IMU's clock a pause has no length, so every moment belongs to one of the lines; on the reference's, a long
+    one would leave a stretch in which neither has evidence.
+    """
+    hop_s = float(np.diff(np.concatenate([before[1].centre_s, after[1].centre_s])).max(initial=LOOK_S))
+    last_s, first_s = _telling(before[1])[-1], _telling(after[1])[0]
+    low_s = last_s - float(before[0].at(last_s)) - hop_s
+    high_s = first_s - float(after[0].at(first_s)) + hop_s
+    centres_s = np.arange(low_s, high_s, STEP_S)
     if centres_s.size < 2:
-        return float(before[1].centre_s[-1] + gap_s / 2)
-    preference = np.zeros(centres_s.size)
-    for k, centre_s in enumerate(centres_s):
-        start, stop = round((centre_s - LOOK_S / 2) * rate), round((centre_s + LOOK_S / 2) * rate)
-        start, stop = max(start, hypothesis.first), min(stop, hypothesis.stop)
-        nats = []
-        for line, _ in (before, after):
-            lag = round(float(line.at(centre_s)) * rate)
-            per_sensor, _ = window_evidence(hypothesis, start, stop, lag - 1, lag + 1)
-            nats.append(float(summed(per_sensor)[1]))
-        preference[k] = nats[0] - nats[1]
+        return (low_s + high_s) / 2
+    nats = np.array([[_nats(hypothesis, line, at_s) for line, _ in (before, after)] for at_s in centres_s])
     # Everything left of the split should prefer the line before, everything right of it the line after.
-    gained = np.concatenate([[0.0], np.cumsum(preference)])
+    gained = np.concatenate([[0.0], np.cumsum(nats[:, 0] - nats[:, 1])])
     split = int(np.argmax(2 * gained - gained[-1]))
     return float(centres_s[min(split, centres_s.size - 1)] - STEP_S / 2)
+
+
+def _telling(windows: Windows) -> list[float]:
+    """Centres of the windows that have evidence; of all where none has. In a pause they belong to either piece."""
+    some = windows.centre_s[windows.nats.max(axis=1) > TELLING_NATS]
+    return [float(at_s) for at_s in (some if some.size else windows.centre_s)]
+
+
+def _nats(hypothesis: Hypothesis, line: Line, imu_s: float) -> float:
+    """Evidence of LOOK_S about a moment of the IMU's clock, if it follows a line."""
+    rate = hypothesis.rate_hz
+    centre_s = imu_s + float(line.at(imu_s + line.offset_s))
+    start = max(round((centre_s - LOOK_S / 2) * rate), hypothesis.first)
+    stop = min(round((centre_s + LOOK_S / 2) * rate), hypothesis.stop)
+    if stop - start < 2:
+        return 0.0
+    lag = round(float(line.at(centre_s)) * rate)
+    return float(summed(window_evidence(hypothesis, start, stop, lag - 1, lag + 1)[0])[1])

@@ -151,16 +151,14 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: Found, has_video: b
     inside = np.abs(found.anchors.lag_s - line.offset_s) <= 0.1
     top = float(curve[inside].max()) if inside.any() else line.nats
     margin = top - others[0][1] if others else top
-    edges = _edges_s(hypothesis, lines)
+    edges = _edges_s(hypothesis, lines, sensors)
     sure_each = []
     values: dict[str, float] = {}
     for (own, _), (start_s, end_s) in zip(lines, itertools.pairwise(edges), strict=True):
         # A piece is held to its own evidence; the whole is as sure as its weakest piece.
         share = min(max(own.nats, 0.0) / max(line.nats, 1e-9), 1.0)
-        lag_s = float(own.at((start_s + end_s) / 2))
-        felt_start_s = min(float(s.imu.time_s[0]) for s in sensors) + lag_s
-        felt_end_s = max(float(s.imu.time_s[-1]) for s in sensors) + lag_s
-        stands = support(hypothesis, lag_s, max(start_s, felt_start_s), min(end_s, felt_end_s))
+        lag_s = float(own.at((start_s + end_s) / 2 + own.offset_s))
+        stands = support(hypothesis, lag_s, start_s + lag_s, end_s + lag_s)
         of_piece = features(own.nats, margin * share, own.offset_std_s, found.searched_s, stands)
         sure_each.append(confidence(of_piece, tolerance_s))
         values = of_piece if own is line else values
@@ -171,7 +169,7 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: Found, has_video: b
     reason = None
     if sure < ANSWERED_AT or usable_s < refusal.SHORTEST_OVERLAP_S:
         reason = refusal.why(sensors, hypothesis, usable_s, nats, [lag for lag, _ in others], line.offset_s, has_video)
-    pieces = _pieces(lines, edges, sensors, sure_each)
+    pieces = _pieces(lines, edges, sure_each)
     longest = max(pieces, key=lambda p: p.end_s - p.start_s, default=None)
     # The curve is drawn over the offset that is reported, which holds at another time than the line's.
     ref_shift = longest.clock.offset_s - line.offset_s if longest else 0.0
@@ -205,32 +203,26 @@ def _near_line(anchors: Anchors, line: Line) -> np.ndarray:
 def _to_clock(line: Line, ref_imu_s: float) -> ClockMap:
     """The clock map of a line of lags: lag(video) = video − imu is written on the video's clock, the map on the IMU's.
 
-    From video = imu + o + s (video − r) follows video = imu + (o + s (imu − r + o)) / (1 − s) … at `ref_imu_s`.
+    From video = imu + o + s (video − r) follows video = imu + (o + s (imu − r)) / (1 − s).
     """
     skew = line.slope / (1.0 - line.slope)
     offset_s = (line.offset_s + line.slope * (ref_imu_s - line.ref_s)) / (1.0 - line.slope)
     return ClockMap(offset_s, skew, ref_imu_s)
 
 
-def _edges_s(hypothesis: Hypothesis, lines: list[tuple[Line, Windows]]) -> list[float]:
-    """Where the lines begin and end on the reference's clock: its ends, and the jumps between."""
-    rate = hypothesis.rate_hz
-    return [hypothesis.first / rate, *boundaries_s(hypothesis, lines), hypothesis.stop / rate]
+def _edges_s(hypothesis: Hypothesis, lines: list[tuple[Line, Windows]], sensors: tuple[Felt, ...]) -> list[float]:
+    """Where the lines begin and end on the IMU's clock: the ends of the overlap, and the jumps between."""
+    first_s, last_s = hypothesis.first / hypothesis.rate_hz, hypothesis.stop / hypothesis.rate_hz
+    start_s = max(first_s - float(lines[0][0].at(first_s)), min(float(s.imu.time_s[0]) for s in sensors))
+    end_s = min(last_s - float(lines[-1][0].at(last_s)), max(float(s.imu.time_s[-1]) for s in sensors))
+    return [start_s, *boundaries_s(hypothesis, lines), end_s]
 
 
-def _pieces(
-    lines: list[tuple[Line, Windows]], edges_s: list[float], sensors: tuple[Felt, ...], sure: list[float]
-) -> tuple[Piece, ...]:
+def _pieces(lines: list[tuple[Line, Windows]], edges_s: list[float], sure: list[float]) -> tuple[Piece, ...]:
     """One piece a line, on the IMU's clock; neighbours meet at the moment of the jump."""
-    imu_start = min(float(s.imu.time_s[0]) for s in sensors)
-    imu_end = max(float(s.imu.time_s[-1]) for s in sensors)
-    edges = [max(edges_s[0] - float(lines[0][0].at(edges_s[0])), imu_start)]
-    for (before, after), at_s in zip(itertools.pairwise(lines), edges_s[1:-1], strict=True):
-        edges.append(at_s - (float(before[0].at(at_s)) + float(after[0].at(at_s))) / 2)
-    edges.append(min(edges_s[-1] - float(lines[-1][0].at(edges_s[-1])), imu_end))
     return tuple(
         Piece(start_s, end_s, _to_clock(line, (start_s + end_s) / 2), own)
-        for (line, _), (start_s, end_s), own in zip(lines, itertools.pairwise(edges), sure, strict=True)
+        for (line, _), (start_s, end_s), own in zip(lines, itertools.pairwise(edges_s), sure, strict=True)
         if end_s > start_s
     )
 

@@ -92,11 +92,18 @@ def _settled(found: Found) -> Hypothesis:
             for site, nats in own.items():
                 j = sites.index(site)
                 gain[i, j] = max(gain[i, j], 0.0) + float(nats.max())
-    if len(sites) < len(hypothesis.options):
-        chosen = np.argmax(gain, axis=1)
-    else:
-        chosen = linear_sum_assignment(gain, maximize=True)[1]
-    return hypothesis.settled(tuple(sites[j] for j in chosen))
+    chosen = [next(iter(own)) for own in hypothesis.options]
+    unknown = [i for i, own in enumerate(hypothesis.options) if len(own) > 1]
+    given = {chosen[i] for i in range(len(chosen)) if i not in unknown}
+    free = [j for j, site in enumerate(sites) if site not in given]
+    if len(free) >= len(unknown):
+        found_at = linear_sum_assignment(gain[np.ix_(unknown, free)], maximize=True)[1]
+        places = [free[j] for j in found_at]
+    else:  # more sensors than places: some must share
+        places = np.argmax(gain[unknown], axis=1).tolist()
+    for i, j in zip(unknown, places, strict=True):
+        chosen[i] = sites[j]
+    return hypothesis.settled(tuple(chosen))
 
 
 def slow_motion(sensors: tuple[Felt, ...], scene: Scene, nats: float) -> Reason | None:

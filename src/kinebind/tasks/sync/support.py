@@ -9,6 +9,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from kinebind.clock import FloatArray
 from kinebind.tasks.sync.cues import Pairing
@@ -16,7 +17,7 @@ from kinebind.tasks.sync.evidence import lagged_evidence
 from kinebind.tasks.sync.hypothesis import Hypothesis
 
 LONGEST_S = 60.0
-"""Support is looked at in this much of the reference about the middle of the overlap."""
+"""Support is looked at in this much of the reference about the middle of what is seen."""
 PARTS = 4
 
 
@@ -35,25 +36,42 @@ class Support:
 def support(hypothesis: Hypothesis, lag_s: float, start_s: float, end_s: float) -> Support:
     """Evidence at a lag of the reference between start_s and end_s, the overlap: in PARTS equal parts, and whole."""
     rate = hypothesis.rate_hz
-    middle_s = (start_s + end_s) / 2
-    reach_s = max(min((end_s - start_s) / 2, LONGEST_S / 2), 0.0)
     lag = round(lag_s * rate)
-    edges = [round((middle_s + x) * rate) for x in np.linspace(-reach_s, reach_s, PARTS + 1)]
+    seen = _seen(hypothesis, round(start_s * rate), round(end_s * rate))
+    reach = round(LONGEST_S / 2 * rate)
+    middle = int(seen[seen.size // 2])
+    whole = (max(int(seen[0]), middle - reach), min(int(seen[-1]) + 1, middle + reach))
+    # A person who leaves the image for minutes leaves no part empty: parts hold equally much of what is seen.
+    edges = seen[np.linspace(0, seen.size - 1, PARTS + 1).round().astype(np.int64)]
+    stretches = []
+    for first, last in itertools.pairwise(edges.tolist()):
+        centre, half = (first + last) // 2, min((last - first + 1) // 2, reach // PARTS)
+        stretches.append((centre - half, centre + half))
     parts = np.zeros(PARTS)
     kinds: dict[str, float] = {}
     sensors = []
     data_s = 0.0
     for own in hypothesis.options:
         pairing = next(iter(own.values()))
-        for part, (start, stop) in enumerate(itertools.pairwise(edges)):
+        for part, (start, stop) in enumerate(stretches):
             nats, _ = _at(pairing, start, stop, lag, rate)
             parts[part] += nats.sum()
-        nats, overlap_s = _at(pairing, edges[0], edges[-1], lag, rate)
+        nats, overlap_s = _at(pairing, *whole, lag, rate)
         sensors.append(float(nats.sum()))
         data_s += overlap_s
         for cue, value in zip(pairing.cues, nats, strict=True):
             kinds[cue.name] = kinds.get(cue.name, 0.0) + float(value)
     return Support(tuple(parts.tolist()), tuple(kinds.values()), tuple(sensors), data_s)
+
+
+def _seen(hypothesis: Hypothesis, start: int, stop: int) -> npt.NDArray[np.int64]:
+    """The reference's grid indices in [start, stop) at which some limb is seen; all of them where none ever is."""
+    seen = np.zeros(max(stop - start, 1), dtype=bool)
+    for own in hypothesis.options:
+        pairing = next(iter(own.values()))
+        valid = np.flatnonzero(np.isfinite(pairing.y).all(axis=1)) + pairing.y_first - start
+        seen[valid[(valid >= 0) & (valid < seen.size)]] = True
+    return np.flatnonzero(seen if seen.any() else ~seen) + start
 
 
 def _at(pairing: Pairing, start: int, stop: int, lag: int, rate_hz: float) -> tuple[FloatArray, float]:
