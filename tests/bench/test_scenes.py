@@ -20,7 +20,6 @@ from kinebind.bench.scenes import (
     overlap_times,
     repeats,
     scene,
-    seeds,
     timing_error_s,
     validation_sources,
     worn,
@@ -209,16 +208,6 @@ def test_what_repeats_is_told_from_what_does_not():
 
 def test_only_aperiodic_scenes_are_drawn_where_that_is_asked():
     assert not made(3, aperiodic_only=True).periodic
-
-
-def test_seeds_are_independent_and_can_be_cut_anywhere():
-    first = [rng.random() for rng in seeds(5, 7)]
-    assert len(set(first)) == 5
-    assert [rng.random() for rng in seeds(3, 7)] == first[:3]
-    assert [rng.random() for rng in seeds(3, 8)] != first[:3]
-
-
-# -- sources ---------------------------------------------------------------------------------------------------
 
 
 def test_dogs_are_no_people(tmp_path):

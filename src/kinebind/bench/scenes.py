@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -300,9 +300,3 @@ def overlap_times(truth: ClockMap, imu: Imu, poses: Poses) -> np.ndarray:
     low = max(float(imu.time_s[0]), float(truth.to_imu(poses.time_s[0])))
     high = min(float(imu.time_s[-1]), float(truth.to_imu(poses.time_s[-1])))
     return np.array([low, max(low, high)])
-
-
-def seeds(count: int, first: int) -> Iterator[np.random.Generator]:
-    """Independent generators, one a case, so that a run can be cut anywhere and stays the same."""
-    for k in range(count):
-        yield np.random.default_rng([first, k])

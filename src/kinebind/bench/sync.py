@@ -2,7 +2,7 @@
 
 `kinebind bench sync` runs on development data: DeepMimic's clips (a source that nothing is fitted on), UTD-MHAD's odd
 subjects, and idle people. `--final` opens the test sets: CMU's motion capture, UTD-MHAD's even subjects, the Neura
-walk, and the five idle files kept for the test. About 40 minutes on two cores with `--final`.
+walk, and the five idle files kept for the test. About 20 minutes on two cores with `--final`.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def bench(
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of results files.")] = Path("results"),
     final: Annotated[bool, typer.Option("--final", help="Open the test sets. Logged.")] = False,
-    fit: Annotated[bool, typer.Option("--fit", help="First fit weights and confidence anew (sync).")] = False,
+    fit: Annotated[bool, typer.Option("--fit", help="First fit the confidence anew (sync).")] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
