@@ -1,4 +1,4 @@
-"""Where to look: lines that anchors agree on, however the clock runs or jumps; rivals; anchors of a real search."""
+"""Where to look: lines that anchors agree on, however the clock runs or jumps; anchors of a real search."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from kinebind.tasks.sync.cues import Pairing
 from kinebind.tasks.sync.evidence import Cue
 from kinebind.tasks.sync.hypothesis import Hypothesis
+from kinebind.tasks.sync.rivals import rivals
 from kinebind.tasks.sync.search import (
     ANCHOR_S,
     ANCHORS,
-    LOBE_S,
     WHOLE_S,
     Anchors,
     agreed_lines,
     anchor_windows,
-    rivals,
     search_anchors,
 )
 
@@ -95,7 +94,7 @@ def test_one_anchor_has_its_peak_and_no_slope():
     assert guess.offset_s == pytest.approx(0.5, abs=0.021)
 
 
-# -- curves and rivals -----------------------------------------------------------------------------------------
+# -- curves -----------------------------------------------------------------------------------------
 
 
 @settings(max_examples=15)
@@ -126,23 +125,6 @@ def test_evidence_along_a_line_of_some_anchors():
     found = anchors(np.full(ANCHORS, 1.0))
     which = np.array([True, False, True, False, False])
     np.testing.assert_allclose(found.along(0.0, 0.0, which), found.nats[[0, 2]].sum(axis=0))
-
-
-def test_rivals_lie_outside_the_lobe_apart_from_each_other_and_strongest_first():
-    nats = np.random.default_rng(52).normal(size=LAG_S.size)
-    nats[np.abs(LAG_S - 1.0) <= LOBE_S] += 100.0
-    nats[np.argmin(np.abs(LAG_S - 4.0))] += 50.0
-    found = rivals(LAG_S, nats, 1.0)
-    lag_s, strength = np.array(found).T
-    assert lag_s[0] == pytest.approx(4.0)
-    assert (np.abs(lag_s - 1.0) > LOBE_S).all()
-    assert (np.diff(strength) <= 0.0).all()
-    assert np.min(np.diff(np.sort(lag_s))) > LOBE_S
-
-
-def test_a_range_no_wider_than_the_lobe_has_no_rival():
-    near = np.abs(LAG_S - 1.0) < 0.1
-    assert rivals(LAG_S[near], np.ones(near.sum()), 1.0) == []
 
 
 # -- anchors ---------------------------------------------------------------------------------------------------

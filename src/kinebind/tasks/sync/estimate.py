@@ -30,8 +30,9 @@ from kinebind.tasks.sync.result import (
     SensorFinding,
     SyncResult,
 )
+from kinebind.tasks.sync.rivals import rivals
 from kinebind.tasks.sync.scene import Scene, whole_range
-from kinebind.tasks.sync.search import WHOLE_S, Anchors, rivals
+from kinebind.tasks.sync.search import WHOLE_S, Anchors
 from kinebind.tasks.sync.support import support
 
 HINT_WIDTH_S = 10.0

@@ -14,8 +14,9 @@ from kinebind.tasks.sync.follow import BAND_S, WINDOW_S
 from kinebind.tasks.sync.hypothesis import Hypothesis, beside, window_evidence, worn_by
 from kinebind.tasks.sync.limb_signals import track
 from kinebind.tasks.sync.result import Reason
+from kinebind.tasks.sync.rivals import rivals
 from kinebind.tasks.sync.scene import Scene, whole_range
-from kinebind.tasks.sync.search import Anchors, Guess, agreed_lines, rivals, search_anchors
+from kinebind.tasks.sync.search import Anchors, Guess, agreed_lines, search_anchors
 from kinebind.tasks.sync.support import support
 
 MIRROR_NATS = 6.0

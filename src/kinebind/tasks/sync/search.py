@@ -10,6 +10,7 @@ from scipy.ndimage import maximum_filter1d
 from kinebind.clock import FloatArray
 from kinebind.tasks.sync.hypothesis import Hypothesis, summed, window_evidence
 from kinebind.tasks.sync.pieces import JUMP_NATS, MAX_SKEW
+from kinebind.tasks.sync.rivals import LOBE_S, highest
 
 WHOLE_S = 30.0
 """A reference no longer than this is one window: skew moves nothing in it."""
@@ -17,8 +18,6 @@ ANCHOR_S = 60.0
 ANCHORS = 5
 WIDE_LAGS = 20_000
 """Above this many lags, the search uses norms alone on every second grid point."""
-LOBE_S = 0.15
-"""Half-width of a peak of the evidence: lags further away are rivals."""
 _CANDIDATES = 8
 
 
@@ -132,7 +131,7 @@ def _best_line(anchors: Anchors, left: np.ndarray) -> Guess:
     ref_s = float(centre.mean())
     best: tuple[float, float, float] = (-np.inf, 0.0, 0.0)
     for k in range(which.size):
-        for peak in _peaks(curves[k], _CANDIDATES, round(LOBE_S / step_s)):
+        for peak in highest(curves[k], _CANDIDATES, round(LOBE_S / step_s)):
             lags = anchors.lag_s[peak] + slopes[:, None] * (centre - centre[k])
             index = np.round((lags - anchors.lag_s[0]) / step_s).astype(np.int64)
             inside = (index >= 0) & (index < anchors.lag_s.size)
@@ -148,23 +147,3 @@ def _best_line(anchors: Anchors, left: np.ndarray) -> Guess:
     explained = tops[np.arange(which.size), index] >= 0.6 * np.maximum(curves.max(axis=1), 1e-9)
     explained[np.argmax(tops[np.arange(which.size), index])] = True
     return Guess(offset_s, slope, ref_s, nats, tuple(int(i) for i in which[explained]))
-
-
-def _peaks(curve: FloatArray, count: int, apart: int) -> list[int]:
-    """Indices of the highest points that are at least `apart` steps from each other, highest first."""
-    left = curve.copy()
-    found = []
-    for _ in range(count):
-        i = int(np.argmax(left))
-        if not np.isfinite(left[i]):
-            break
-        found.append(i)
-        left[max(0, i - apart) : i + apart + 1] = -np.inf
-    return found
-
-
-def rivals(lag_s: FloatArray, nats: FloatArray, answer_s: float, count: int = 5) -> list[tuple[float, float]]:
-    """The best peaks (lag in seconds, nats) outside the answer's own lobe, strongest first."""
-    step_s = float(lag_s[1] - lag_s[0])
-    outside = np.where(np.abs(lag_s - answer_s) > LOBE_S, nats, -np.inf)
-    return [(float(lag_s[i]), float(nats[i])) for i in _peaks(outside, count, round(LOBE_S / step_s))]
