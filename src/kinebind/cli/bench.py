@@ -12,8 +12,8 @@ from rich.table import Table
 
 from kinebind.cli import options
 from kinebind.cli.console import Screen
-from kinebind.cli.folder import check_out
 from kinebind.errors import InputError
+from kinebind.output.folder import check_out
 
 _NAMES = ("sync", "simulate")
 

@@ -18,13 +18,13 @@ from kinebind.body.made_up import made_up_motion
 from kinebind.cli import options
 from kinebind.cli.console import Screen
 from kinebind.cli.files import write_imu_table, write_poses, write_toml
-from kinebind.cli.folder import check_out, folder_written_whole
 from kinebind.cli.job_files import read_toml
 from kinebind.cli.simulated import Device, from_zero, recorded, truth
 from kinebind.cli.sync import run
 from kinebind.cli.sync_table import show_result
 from kinebind.clock import ClockMap
 from kinebind.imu import GRAVITY_M_S2, Imu
+from kinebind.output.folder import check_out, folder_written_whole
 from kinebind.recording import Recording
 from kinebind.store import written_whole
 from kinebind.tasks.sync import SyncResult

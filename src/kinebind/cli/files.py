@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from kinebind.errors import InputError
 from kinebind.imu import Imu
+from kinebind.output.tables import channels, column, write_table
 from kinebind.poses import Poses
 from kinebind.store import written_whole
 
@@ -24,9 +23,6 @@ def write_imu_table(imus: Sequence[Imu], path: Path) -> None:
     stand side by side with their names in front. Missing values are empty.
     Raises InputError for another ending, sensors whose times differ, and a place that cannot be written.
     """
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".parquet"):
-        raise InputError(f"{path}: a table of samples is .csv or .parquet.", "Choose another ending.")
     first = imus[0]
     if any(not np.array_equal(imu.time_s, first.time_s) for imu in imus):
         names = ", ".join(imu.name for imu in imus)
@@ -36,26 +32,10 @@ def write_imu_table(imus: Sequence[Imu], path: Path) -> None:
         )
     columns = {"time (s)": pa.array(first.time_s)}
     for imu in imus:
-        columns |= _columns(imu, f"{imu.name}_" if len(imus) > 1 else "")
-    table = pa.table(columns)
-    with written_whole(path) as part:
-        if suffix == ".csv":
-            pa.csv.write_csv(table, part)
-        else:
-            pa.parquet.write_table(table, part)
-
-
-def _columns(imu: Imu, prefix: str) -> dict[str, pa.Array]:
-    """A sensor's channels; 32-bit floats are finer than any sensor."""
-    out = {}
-    for name, values, axes, unit in (
-        ("acc", imu.acc_sensor, "xyz", " (m/s2)"), ("gyr", imu.gyr_sensor, "xyz", " (rad/s)"),
-        ("quat", imu.rot_world_from_sensor, "xyzw", ""), ("mag", imu.mag_sensor, "xyz", ""),
-    ):  # fmt: skip
-        if values is not None:
-            for k, axis in enumerate(axes):
-                out[f"{prefix}{name}_{axis}{unit}"] = pa.array(values[:, k].astype(np.float32), from_pandas=True)
-    return out
+        prefix = f"{imu.name}_" if len(imus) > 1 else ""
+        for name, unit, values in channels(imu):
+            columns[f"{prefix}{name}{f' ({unit})' if unit else ''}"] = column(values)
+    write_table(pa.table(columns), path)
 
 
 def write_poses(people: Sequence[Poses], path: Path) -> None:

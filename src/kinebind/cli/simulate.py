@@ -16,13 +16,13 @@ from kinebind.body.made_up import made_up_motion
 from kinebind.cli import options
 from kinebind.cli.console import Screen
 from kinebind.cli.files import write_imu_table, write_poses, write_toml
-from kinebind.cli.folder import check_out, folder_written_whole
 from kinebind.cli.inputs import format_of, motion_options
 from kinebind.cli.settings import Settings
 from kinebind.cli.simulated import Device, from_zero, recorded, truth
 from kinebind.clock import ClockMap
 from kinebind.errors import InputError
 from kinebind.motion import Motion
+from kinebind.output.folder import check_out, folder_written_whole
 from kinebind.parts import parse_site
 from kinebind.readers import read_motion
 from kinebind.recording import Recording

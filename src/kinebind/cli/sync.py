@@ -15,18 +15,18 @@ import typer
 
 from kinebind.cli import options
 from kinebind.cli.console import Screen, error_dict
-from kinebind.cli.folder import check_out
 from kinebind.cli.hints import hint_of
 from kinebind.cli.inputs import Job, free_name, gather, job_of
 from kinebind.cli.job_files import Row, is_job_file, is_table_of_recordings, read_jobs, read_toml
 from kinebind.cli.settings import Settings
 from kinebind.cli.sync_table import COLUMNS, clock_rows, show_batch, show_result
 from kinebind.errors import InputError
+from kinebind.output.folder import check_out
+from kinebind.output.result import TableKind, write_result
 from kinebind.recording import Recording
 from kinebind.store import written_whole
 from kinebind.tasks.sync import SyncResult
 from kinebind.tasks.sync import sync as synchronise
-from kinebind.tasks.sync.output import TableKind, write_outputs
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ def run(job: Job, out: Path | None, table: TableKind, screen: Screen) -> Done:
     written: tuple[Path, ...] = ()
     if out is not None:
         with screen.busy(f"Writing {out}"):
-            written = write_outputs(recording, result, out, table=table)
+            written = write_result(recording, result, out, table=table)
     return Done(recording, result, out, written)
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import sync_scene
 from kinebind import ClockMap, Imu, InputError, Recording
-from kinebind.tasks.sync import output
-from kinebind.tasks.sync.output import write_outputs
+from kinebind.output import result as output
+from kinebind.output import write_result
 from kinebind.tasks.sync.result import ClockAnswer, Piece, Reason, SensorFinding, SyncResult
 
 PERIODIC = Reason("periodic", "The motion repeats.", "Narrow the search.")
@@ -64,7 +64,7 @@ def test_samples_keep_their_values_and_get_the_videos_time(tmp_path, kind, no_re
     imu = recording.imus[0]
     recording = recording.replace(imus=(imu.replace(mag_sensor=imu.acc_sensor / 10),))
     imu = recording.imus[0]
-    paths = write_outputs(recording, result, tmp_path / "out", table=kind)
+    paths = write_result(recording, result, tmp_path / "out", table=kind)
     assert {p.name for p in paths} == {p.name for p in (tmp_path / "out").iterdir()}
     path = tmp_path / "out" / f"imu-left_wrist.{kind}"
     table = pq.read_table(path) if kind == "parquet" else pyarrow.csv.read_csv(path)
@@ -81,7 +81,7 @@ def test_samples_keep_their_values_and_get_the_videos_time(tmp_path, kind, no_re
 
 def test_metadata_says_what_the_numbers_are(tmp_path, no_report):
     recording, result = sync_scene.scene(("left_wrist",))
-    write_outputs(recording, result, tmp_path / "out")
+    write_result(recording, result, tmp_path / "out")
     about = json.loads(pq.read_schema(tmp_path / "out" / "imu-left_wrist.parquet").metadata[b"kinebind"])
     told = json.loads((tmp_path / "out" / "sync.json").read_text())["answers"][0]
     assert about["sensor"]["site"] == "left_wrist"
@@ -92,7 +92,7 @@ def test_metadata_says_what_the_numbers_are(tmp_path, no_report):
 
 def test_the_joined_table_is_the_motion_at_the_frames(tmp_path, no_report):
     recording, result = one()
-    write_outputs(recording, result, tmp_path / "out")
+    write_result(recording, result, tmp_path / "out")
     table = pq.read_table(tmp_path / "out" / "aligned.parquet")
     frames = numbers(table, "video_time_s")
     np.testing.assert_array_equal(frames, recording.people[0].time_s)
@@ -109,7 +109,7 @@ def test_a_gap_stays_a_gap_and_nothing_is_extrapolated(tmp_path, no_report):
     imu = felt(clock, 2.0, 16.0)
     video_s = clock.to_video(imu.time_s)
     recording, result = one(clock, imu.take((video_s < 6.0) | (video_s > 8.0)))
-    write_outputs(recording, result, tmp_path / "out")
+    write_result(recording, result, tmp_path / "out")
     table = pq.read_table(tmp_path / "out" / "aligned.parquet")
     frames, got = numbers(table, "video_time_s"), numbers(table, "a_acc_x_m_s2")
     empty = ((frames > 6.001) & (frames < 7.999)) | (frames < 1.999) | (frames > 16.0)
@@ -132,7 +132,7 @@ def jumped():
 def test_a_jump_is_undone_in_both_tables(tmp_path, no_report):
     imu, pieces = jumped()
     recording = Recording(people=(sync_scene.poses(20.0),), imus=(imu,))
-    write_outputs(recording, SyncResult("1", (answered(pieces),), (-7.0, 7.0)), tmp_path / "out")
+    write_result(recording, SyncResult("1", (answered(pieces),), (-7.0, 7.0)), tmp_path / "out")
     own = pq.read_table(tmp_path / "out" / "imu-a.parquet")
     np.testing.assert_allclose(numbers(own, "acc_x_m_s2"), smooth(numbers(own, "video_time_s"))[:, 0], atol=1e-5)
     assert sorted(set(numbers(own, "piece"))) == [1, 2]
@@ -149,7 +149,7 @@ def test_a_piece_that_is_not_answered_has_no_rows(tmp_path, no_report):
     imu, (first, second) = jumped()
     pieces = (first, dataclasses.replace(second, confidence=0.3))
     recording = Recording(people=(sync_scene.poses(20.0),), imus=(imu,))
-    write_outputs(recording, SyncResult("1", (answered(pieces),), (-7.0, 7.0)), tmp_path / "out")
+    write_result(recording, SyncResult("1", (answered(pieces),), (-7.0, 7.0)), tmp_path / "out")
     own = pq.read_table(tmp_path / "out" / "imu-a.parquet")
     assert numbers(own, "imu_time_s").max() < second.start_s
     joined = pq.read_table(tmp_path / "out" / "aligned.parquet")
@@ -160,7 +160,7 @@ def test_a_refused_clock_has_no_table_but_its_reason(tmp_path):
     recording, result = sync_scene.scene(("left_wrist", "right_shank"), shared=False)
     refused = dataclasses.replace(result.answers[1], reason=PERIODIC, confidence=0.2)
     result = dataclasses.replace(result, answers=(result.answers[0], refused))
-    write_outputs(recording, result, tmp_path / "out")
+    write_result(recording, result, tmp_path / "out")
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "imu-left_wrist.parquet", "aligned.parquet", "sync.json", "report.html"
     }  # fmt: skip
@@ -173,13 +173,13 @@ def test_a_refused_clock_has_no_table_but_its_reason(tmp_path):
 
 def test_when_all_are_refused_only_the_result_and_the_page_are_written(tmp_path):
     recording, result = one(reason=PERIODIC, confidence=0.2)
-    paths = write_outputs(recording, result, tmp_path / "out")
+    paths = write_result(recording, result, tmp_path / "out")
     assert [p.name for p in paths] == ["report.html", "sync.json"]
 
 
 def test_rate_and_poses_of_the_joined_table(tmp_path, no_report):
     recording, result = one()
-    write_outputs(recording, result, tmp_path / "out", rate_hz=50.0, poses=False)
+    write_result(recording, result, tmp_path / "out", rate_hz=50.0, poses=False)
     table = pq.read_table(tmp_path / "out" / "aligned.parquet")
     time_s = numbers(table, "video_time_s")
     np.testing.assert_allclose(np.diff(time_s), 0.02, atol=1e-9)
@@ -193,7 +193,7 @@ def test_a_sensor_as_the_reference_brings_its_own_samples(tmp_path):
     watch, phone = felt(ClockMap(0.0), name="watch", clock_id="w"), felt(ClockMap(-2.0), name="phone", clock_id="p")
     piece = Piece(float(phone.time_s[0]), float(phone.time_s[-1]), ClockMap(-2.0), 0.9)
     result = SyncResult("watch", (answered((piece,), ("phone",), "p", person="watch"),), (-7.0, 7.0))
-    write_outputs(Recording(imus=(watch, phone)), result, tmp_path / "out")
+    write_result(Recording(imus=(watch, phone)), result, tmp_path / "out")
     table = pq.read_table(tmp_path / "out" / "aligned.parquet")
     assert table.column_names[0] == "reference_time_s"
     both = np.stack([numbers(table, f"{n}_acc_y_m_s2") for n in ("watch", "phone")])[:, 100:1800]
@@ -205,7 +205,7 @@ def test_each_person_has_a_joined_table(tmp_path, no_report):
     recording, result = sync_scene.scene(("left_wrist", "right_shank"), shared=False)
     recording = recording.replace(people=(sync_scene.poses(), sync_scene.poses(20.0, person="2")))
     answers = (result.answers[0], dataclasses.replace(result.answers[1], person="2"))
-    write_outputs(recording, dataclasses.replace(result, reference="1, 2", answers=answers), tmp_path / "out")
+    write_result(recording, dataclasses.replace(result, reference="1, 2", answers=answers), tmp_path / "out")
     assert pq.read_metadata(tmp_path / "out" / "aligned-1.parquet").num_rows == 720
     assert pq.read_metadata(tmp_path / "out" / "aligned-2.parquet").num_rows == 600
 
@@ -227,11 +227,11 @@ def test_any_names_become_files_of_their_own(tmp_path_factory, names):
 def test_a_second_run_replaces_its_own_files_and_no_others(tmp_path, no_report):
     recording, result = sync_scene.scene(("left_wrist", "right_shank"), shared=False)
     out = tmp_path / "out"
-    write_outputs(recording, result, out)
+    write_result(recording, result, out)
     for foreign in ("notes.txt", "imu-mine.parquet", "aligned.csv"):
         (out / foreign).write_text("mine")
     refused = dataclasses.replace(result.answers[1], reason=PERIODIC, confidence=0.2)
-    write_outputs(recording, dataclasses.replace(result, answers=(result.answers[0], refused)), out)
+    write_result(recording, dataclasses.replace(result, answers=(result.answers[0], refused)), out)
     assert {p.name for p in out.iterdir()} == {
         "notes.txt", "imu-mine.parquet", "aligned.csv",
         "imu-left_wrist.parquet", "aligned.parquet", "sync.json", "report.html",
@@ -247,7 +247,7 @@ def test_a_foreign_sync_json_deletes_nothing(tmp_path, listed, no_report):
     (tmp_path / "x").touch()
     (out / "imu-b.parquet").touch()
     (out / "sync.json").write_text(listed)
-    write_outputs(*one(), out)
+    write_result(*one(), out)
     assert (tmp_path / "x").exists()
     assert (out / "imu-b.parquet").exists()
 
@@ -265,7 +265,7 @@ def test_a_failure_half_way_leaves_everything_as_it_was(tmp_path, monkeypatch, e
 
     monkeypatch.setattr(output, "write_report", full)
     with pytest.raises(InputError, match="no space left"):
-        write_outputs(recording, result, out)
+        write_result(recording, result, out)
     assert [p.name for p in tmp_path.iterdir()] == (["out"] if exists else [])
     if exists:
         assert [(p.name, p.read_text()) for p in out.iterdir()] == [("sync.json", "old")]
@@ -274,12 +274,12 @@ def test_a_failure_half_way_leaves_everything_as_it_was(tmp_path, monkeypatch, e
 def test_places_that_cannot_be_written(tmp_path, no_report):
     (tmp_path / "file").write_text("here")
     with pytest.raises(InputError, match="is a file"):
-        write_outputs(*one(), tmp_path / "file")
-    with pytest.raises(InputError, match="Cannot write"):
-        write_outputs(*one(), tmp_path / "file" / "inside")
+        write_result(*one(), tmp_path / "file")
+    with pytest.raises(InputError, match="cannot be made in it"):
+        write_result(*one(), tmp_path / "file" / "inside")
     (tmp_path / "out" / "sync.json").mkdir(parents=True)
     with pytest.raises(InputError, match="is a folder"):
-        write_outputs(*one(), tmp_path / "out")
+        write_result(*one(), tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["sync.json"]
     assert {p.name for p in tmp_path.iterdir()} == {"file", "out"}
 
@@ -287,11 +287,11 @@ def test_places_that_cannot_be_written(tmp_path, no_report):
 @pytest.mark.parametrize("wrong", [{"table": "xlsx"}, {"rate_hz": 0.0}])
 def test_arguments_that_make_no_sense(tmp_path, wrong):
     with pytest.raises(InputError):
-        write_outputs(*one(), tmp_path / "out", **wrong)
+        write_result(*one(), tmp_path / "out", **wrong)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_files_can_be_read_by_others_as_the_user_wants(tmp_path, no_report):
     (tmp_path / "plain").mkdir()
-    write_outputs(*one(), tmp_path / "out")
+    write_result(*one(), tmp_path / "out")
     assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -1,0 +1,44 @@
+"""Imports go one way: types, readers, body, tasks, report, output, and on top the benchmarks and the command line."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import kinebind
+
+SOURCE = Path(kinebind.__file__).parent
+LAYERS = ("", "readers", "body", "tasks", "report", "output", "bench", "cli")
+"""From the bottom to the top; "" are the types, which lie in the package itself."""
+
+
+def layer(module: str) -> int:
+    """The layer of `kinebind.NAME...`; `kinebind` itself and its own modules are the lowest."""
+    words = module.split(".")
+    return LAYERS.index(words[1]) if len(words) > 1 and (SOURCE / words[1]).is_dir() else 0
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.split(".")[0] == "kinebind"}
+
+
+def test_every_folder_is_a_layer():
+    assert {p.name for p in SOURCE.iterdir() if any(p.glob("*.py"))} == set(LAYERS) - {""}
+
+
+def test_no_module_imports_from_a_layer_above():
+    upwards = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        # The package gives `read` and `sync` when they are asked for.
+        if path == SOURCE / "__init__.py":
+            continue
+        own = layer(".".join(("kinebind", *path.relative_to(SOURCE).with_suffix("").parts)))
+        upwards += [f"{path.relative_to(SOURCE)}: {name}" for name in imported(path) if layer(name) > own]
+    assert not upwards
