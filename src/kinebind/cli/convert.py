@@ -11,6 +11,7 @@ from kinebind.cli import options
 from kinebind.cli.console import Screen
 from kinebind.cli.files import write_imu_table, write_poses
 from kinebind.cli.job_files import read_any
+from kinebind.cli.settings import Settings
 from kinebind.errors import InputError
 from kinebind.recording import Recording
 from kinebind.store import SUFFIX, save
@@ -18,31 +19,17 @@ from kinebind.store import SUFFIX, save
 _ENDINGS = (SUFFIX, ".npz", ".csv", ".parquet")
 
 
+@options.takes(*options.FILES)
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Any file that Kinebind reads, or a recording.toml.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help=".kinebind, .npz (poses), .csv or .parquet (sensors).")],
     sensor: Annotated[str | None, typer.Option(metavar="NAME", help="Only this sensor.")] = None,
-    fps: options.Fps = None,
-    frame_times: options.FrameTimes = None,
-    image_size: options.ImageSize = None,
-    first_frame: options.FirstFrame = None,
-    columns: options.Columns = None,
-    acc_unit: options.AccUnit = None,
-    gyr_unit: options.GyrUnit = None,
-    time_unit: options.TimeUnit = None,
-    rate: options.Rate = None,
-    quat_order: options.QuatOrder = None,
-    gravity: options.Gravity = None,
-    no_check: options.NoCheck = False,
-    unit_m: options.UnitM = None,
-    up: options.Up = None,
-    asf: options.Asf = None,
-    format: options.FormatNames = None,
+    *,
+    settings: Settings,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Convert a file to SI units and Kinebind's frames: everything to .kinebind, poses to .npz, sensors to a table."""
-    settings = options.settings_of(dict(locals()))
     screen = Screen(json=json, quiet=quiet)
     ending = target.suffix.lower()
     if ending not in _ENDINGS:

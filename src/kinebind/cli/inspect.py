@@ -22,24 +22,11 @@ _MISSING = 0.1
 _Facts = dict[str, Any]
 
 
+@options.takes(*options.FILES)
 def inspect(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
-    fps: options.Fps = None,
-    frame_times: options.FrameTimes = None,
-    image_size: options.ImageSize = None,
-    first_frame: options.FirstFrame = None,
-    columns: options.Columns = None,
-    acc_unit: options.AccUnit = None,
-    gyr_unit: options.GyrUnit = None,
-    time_unit: options.TimeUnit = None,
-    rate: options.Rate = None,
-    quat_order: options.QuatOrder = None,
-    gravity: options.Gravity = None,
-    no_check: options.NoCheck = False,
-    unit_m: options.UnitM = None,
-    up: options.Up = None,
-    asf: options.Asf = None,
-    format: options.FormatNames = None,
+    *,
+    settings: Settings,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -47,7 +34,6 @@ def inspect(
 
     Exit code: 0, or 2 where a file cannot be read.
     """
-    settings = options.settings_of(dict(locals()))
     screen = Screen(json=json, quiet=quiet)
     told = [_told(file, settings) for file in files]
     for entry in told:

@@ -17,7 +17,7 @@ from kinebind.cli import options
 from kinebind.cli.console import Screen
 from kinebind.cli.files import write_imu_table, write_poses, write_toml
 from kinebind.cli.inputs import format_of, motion_options
-from kinebind.cli.settings import Settings
+from kinebind.cli.settings import MOTION_SETTINGS, Settings
 from kinebind.cli.simulated import Device, from_zero, recorded, truth
 from kinebind.clock import ClockMap
 from kinebind.errors import InputError
@@ -34,6 +34,7 @@ _LARGEST_SKEW_PPM = 50.0
 _KINDS = ("csv", "parquet", "kinebind")
 
 
+@options.takes(*MOTION_SETTINGS, "format")
 def simulate(
     motions: Annotated[
         list[Path] | None, typer.Argument(metavar="[MOTION]...", help="BVH, AMC, ...; without one a made-up person.")
@@ -56,10 +57,8 @@ def simulate(
     no_gyroscope: Annotated[bool, typer.Option("--no-gyroscope", help="Acceleration alone.")] = False,
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same recording.")] = 0,
     kind: Annotated[str, typer.Option("--as", metavar="KIND", help="Files: csv, parquet or kinebind.")] = "csv",
-    unit_m: options.UnitM = None,
-    up: options.Up = None,
-    asf: options.Asf = None,
-    format: options.FormatNames = None,
+    *,
+    settings: Settings,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -70,7 +69,6 @@ def simulate(
     # Imported here because the benchmarks' conditions come with all of their machinery.
     from kinebind.bench.scenes import CONDITIONS
 
-    settings = options.settings_of({"unit_m": unit_m, "up": up, "asf": asf, "format": format})
     screen = Screen(json=json, quiet=quiet)
     check_out(out)
     where = tuple(dict.fromkeys(parse_site(word) for word in sites.split(",") if word.strip()))

@@ -30,53 +30,19 @@ from kinebind.tasks.sync import sync as synchronise
 
 log = logging.getLogger(__name__)
 
-_Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Where to write report, tables and sync.json.")]
-_HINTS = "What you know beforehand"
 
-
+@options.takes(*options.EVERYTHING)
 def sync(
     files: Annotated[
         list[str],
         typer.Argument(metavar="POSE SITE=FILE...", help="Or a recording.toml, a .kinebind file, a table of these."),
     ],
-    person: Annotated[str | None, typer.Option(metavar="NAME", help="Who wears the sensors.")] = None,
-    reference: Annotated[
-        str | None, typer.Option(metavar="SENSOR", help="Synchronise with this sensor instead of a video.")
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write report, tables and sync.json.")
     ] = None,
-    shared_clock: Annotated[bool, typer.Option("--shared-clock", help="All sensors run on one clock.")] = False,
-    search: Annotated[
-        str | None,
-        typer.Option(metavar="LO:HI", help="Offsets (video minus IMU, seconds) to consider.", rich_help_panel=_HINTS),
-    ] = None,
-    near: Annotated[
-        str | None, typer.Option(metavar="S", help="An offset near which to look first.", rich_help_panel=_HINTS)
-    ] = None,
-    anchor: Annotated[
-        list[str] | None,
-        typer.Option(metavar="IMU_S=VIDEO_S", help="A moment in both, best given twice.", rich_help_panel=_HINTS),
-    ] = None,
-    video_start: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="When the video starts, for UNIX-clock IMUs.", rich_help_panel=_HINTS),
-    ] = None,
-    out: _Out = None,
     table: Annotated[str, typer.Option(metavar="KIND", help="parquet or csv.")] = "parquet",
-    fps: options.Fps = None,
-    frame_times: options.FrameTimes = None,
-    image_size: options.ImageSize = None,
-    first_frame: options.FirstFrame = None,
-    columns: options.Columns = None,
-    acc_unit: options.AccUnit = None,
-    gyr_unit: options.GyrUnit = None,
-    time_unit: options.TimeUnit = None,
-    rate: options.Rate = None,
-    quat_order: options.QuatOrder = None,
-    gravity: options.Gravity = None,
-    no_check: options.NoCheck = False,
-    unit_m: options.UnitM = None,
-    up: options.Up = None,
-    asf: options.Asf = None,
-    format: options.FormatNames = None,
+    *,
+    settings: Settings,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -88,9 +54,6 @@ def sync(
 
     Exit code: 0 all answered, 3 some refused (results are written), 2 bad input.
     """
-    arguments = dict(locals())
-    arguments["shared_clock"] = shared_clock or None
-    settings = options.settings_of(arguments)
     screen = Screen(json=json, quiet=quiet)
     kind = table_kind(table)
     check_out(out)
