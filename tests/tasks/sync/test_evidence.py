@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_t
 
 from kinebind.resample import low_pass
+from kinebind.tasks.sync import evidence
 from kinebind.tasks.sync.evidence import (
     MIN_OVERLAP_S,
     Cue,
@@ -44,23 +45,49 @@ def holed(values: np.ndarray, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("frames_x", "frames_y"), [(60, 60), (37, 90), (90, 23)])
-def test_sums_by_fourier_transform_are_those_of_a_loop(frames_x, frames_y):
+def test_sums_at_all_lags_are_those_of_a_loop(frames_x, frames_y):
     """At lags inside and beyond the streams' ends, with rows missing on both sides."""
     x, y = holed(smooth(1, frames_x, 3), 1), holed(smooth(2, frames_y, 2), 2)
     cues = (Cue("a", (0,), 0, False, 1.0), Cue("b", (2, 1), 1, False, 1.0))
     first, last = -150, 150
     count, sums = _masked_sums(x, y, cues, first, last)
     has_x, has_y = np.isfinite(x).all(axis=1), np.isfinite(y).all(axis=1)
-    sx, sy = _standardised(x, has_x), _standardised(y, has_y)
+    sx, sy = _standardised(x, has_x).T, _standardised(y, has_y).T
     for k, lag in enumerate(range(first, last + 1)):
         both = [t for t in range(frames_x) if has_x[t] and 0 <= t + lag < frames_y and has_y[t + lag]]
         assert count[k] == len(both)
         for cue, (xx, xy, yy, _) in zip(cues, sums, strict=True):
             a, b = sx[both][:, list(cue.x)], sy[[t + lag for t in both], cue.y]
             a, b = (v - v.mean(axis=0) if both else v for v in (a, b))
-            np.testing.assert_allclose(xx[k], a.T @ a, atol=1e-9)
-            np.testing.assert_allclose(xy[k], a.T @ b, atol=1e-9)
+            np.testing.assert_allclose(xx[..., k], a.T @ a, atol=1e-9)
+            np.testing.assert_allclose(xy[..., k], a.T @ b, atol=1e-9)
             np.testing.assert_allclose(yy[k], max(b @ b, 1e-6 * max(len(both), 1)), atol=1e-9)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.01, 0.5])
+@pytest.mark.parametrize(("first", "last"), [(-150, 150), (-3, 2), (40, 95), (200, 210)])
+def test_sums_of_one_side_are_those_of_a_loop_with_few_gaps_and_with_many(missing, first, last, monkeypatch):
+    rng = np.random.default_rng(36)
+    mask, values = rng.random((2, 90)) >= missing, rng.normal(size=(2, 3, 70))
+    direct = np.zeros((2, 3, last - first + 1))
+    for k, lag in enumerate(range(first, last + 1)):
+        for t in range(90):
+            if 0 <= t + lag < 70:
+                direct[:, :, k] += mask[:, t, None] * values[:, :, t + lag]
+    for few in (0, evidence._FEW_EDGES, np.inf):  # all by Fourier transform, as it comes, all by running sums
+        monkeypatch.setattr(evidence, "_FEW_EDGES", few)
+        np.testing.assert_allclose(evidence._sums_where(mask, values, first, last), direct, atol=1e-9)
+
+
+def test_windows_at_once_are_windows_one_by_one():
+    x = np.stack([holed(smooth(20 + k, 240, 4), k) for k in range(3)])
+    y = np.stack([holed(smooth(30 + k, 200, 2), k) for k in range(3)]) + x[:, 20:220, :2]
+    cues = (POSITIVE, Cue("many", (1, 2, 3), 1, False, 0.5))
+    nats, overlap_s = lagged_evidence(x, y, cues, -40, 0, RATE_HZ)
+    for k in range(3):
+        alone, seconds = lagged_evidence(x[k], y[k], cues, -40, 0, RATE_HZ)
+        np.testing.assert_allclose(nats[k], alone, atol=1e-9)
+        np.testing.assert_array_equal(overlap_s[k], seconds)
 
 
 def test_what_lies_beyond_both_ends_is_not_seen_twice():
@@ -117,7 +144,7 @@ def test_many_coefficients_are_the_ratio_of_two_marginal_likelihoods(p, shared):
     scale = np.trace(x.T @ x / n) / p
     direct = marginal(y, np.eye(n) + x @ x.T / scale) - marginal(y, np.eye(n))
     a = np.array
-    fast = _many_coefficients(a([x.T @ x / n]), a([x.T @ y / n]), a([y @ y / n]), a([float(n)]))
+    fast = _many_coefficients((x.T @ x / n)[..., None], (x.T @ y / n)[..., None], a([y @ y / n]), a([float(n)]))
     assert fast[0] == pytest.approx(direct, abs=1e-6)
 
 

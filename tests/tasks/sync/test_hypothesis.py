@@ -10,7 +10,7 @@ from kinebind import ClockMap
 from kinebind.parts import SITES, mirror_site
 from kinebind.tasks.sync.cues import NORM_CUES, felt, pair_with_limb, pair_with_sensor
 from kinebind.tasks.sync.evidence import lagged_evidence
-from kinebind.tasks.sync.hypothesis import beside, summed, window_evidence, worn_by
+from kinebind.tasks.sync.hypothesis import beside, summed, window_evidence, windows_evidence, worn_by
 from kinebind.tasks.sync.limb_signals import RATE_HZ, track
 
 CLIP = made_up_body.clip(1)
@@ -114,6 +114,36 @@ def test_lags_at_which_nothing_meets_have_no_evidence(span):
     per_sensor, overlap_s = window_evidence(hypothesis, hypothesis.first, hypothesis.stop, *span)
     assert (overlap_s == 0.0).all()
     assert all((nats == 0.0).all() for own in per_sensor for nats in own.values())
+
+
+def test_many_windows_are_windows_one_by_one():
+    """Each with lags of its own; the first and the last reach beyond the reference and beyond the sensors."""
+    hypothesis = worn_by(SENSORS, PERSON, "1")
+    start = np.linspace(hypothesis.first - 30, hypothesis.stop - 170, 120).astype(np.int64)
+    first_lag = np.arange(start.size) % 7 * 40 - 120
+    together, overlap_s = windows_evidence(hypothesis, start, 200, first_lag, 11)
+    assert (overlap_s > 3.0).any()
+    assert (overlap_s < 3.0).any()
+    for w in range(0, start.size, 9):
+        a, first = int(start[w]), int(first_lag[w])
+        alone, seconds = window_evidence(hypothesis, a, a + 200, first, first + 10)
+        np.testing.assert_allclose(overlap_s[w], seconds, atol=1e-12)
+        for many, one in zip(together, alone, strict=True):
+            assert many.keys() == one.keys()
+            for site in many:
+                np.testing.assert_allclose(many[site][w], one[site], atol=1e-6)
+
+
+def test_a_wide_search_gives_what_a_narrow_one_gives():
+    hypothesis = worn_by(SENSORS, PERSON, "1")
+    start, stop = hypothesis.first + 100, hypothesis.first + 400
+    reach = 2 * (hypothesis.stop - hypothesis.first)
+    narrow, narrow_s = window_evidence(hypothesis, start, stop, -reach, reach)
+    wide, wide_s = window_evidence(hypothesis, start, stop, -reach - 9000, reach + 5000)
+    np.testing.assert_allclose(wide_s, np.pad(narrow_s, (9000, 5000)), atol=1e-12)
+    for a, b in zip(wide, narrow, strict=True):
+        for site in a:
+            np.testing.assert_allclose(a[site], np.pad(b[site], (9000, 5000)), atol=1e-9)
 
 
 def test_sensors_add_up_and_an_unknown_site_counts_by_its_mean():

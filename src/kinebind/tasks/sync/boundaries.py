@@ -6,7 +6,8 @@ import itertools
 
 import numpy as np
 
-from kinebind.tasks.sync.hypothesis import Hypothesis, summed, window_evidence
+from kinebind.clock import FloatArray
+from kinebind.tasks.sync.hypothesis import Hypothesis, summed, windows_evidence
 from kinebind.tasks.sync.pieces import Line, Windows
 
 LOOK_S = 4.0
@@ -33,9 +34,9 @@ def _boundary_s(hypothesis: Hypothesis, before: tuple[Line, Windows], after: tup
     centres_s = np.arange(low_s, high_s, STEP_S)
     if centres_s.size < 2:
         return (low_s + high_s) / 2
-    nats = np.array([[_nats(hypothesis, line, at_s) for line, _ in (before, after)] for at_s in centres_s])
+    nats = [_nats(hypothesis, line, centres_s) for line, _ in (before, after)]
     # Everything left of the split should prefer the line before, everything right of it the line after.
-    gained = np.concatenate([[0.0], np.cumsum(nats[:, 0] - nats[:, 1])])
+    gained = np.concatenate([[0.0], np.cumsum(nats[0] - nats[1])])
     split = int(np.argmax(2 * gained - gained[-1]))
     return float(centres_s[min(split, centres_s.size - 1)] - STEP_S / 2)
 
@@ -46,13 +47,10 @@ def _telling(windows: Windows) -> list[float]:
     return [float(at_s) for at_s in (some if some.size else windows.centre_s)]
 
 
-def _nats(hypothesis: Hypothesis, line: Line, imu_s: float) -> float:
-    """Evidence of LOOK_S about a moment of the IMU's clock, if it follows a line."""
+def _nats(hypothesis: Hypothesis, line: Line, imu_s: FloatArray) -> FloatArray:
+    """Evidence (K,) of LOOK_S about moments (K,) of the IMU's clock, if they follow a line."""
     rate = hypothesis.rate_hz
-    centre_s = imu_s + float(line.at(imu_s + line.offset_s))
-    start = max(round((centre_s - LOOK_S / 2) * rate), hypothesis.first)
-    stop = min(round((centre_s + LOOK_S / 2) * rate), hypothesis.stop)
-    if stop - start < 2:
-        return 0.0
-    lag = round(float(line.at(centre_s)) * rate)
-    return float(summed(window_evidence(hypothesis, start, stop, lag - 1, lag + 1)[0])[1])
+    centre_s = imu_s + line.at(imu_s + line.offset_s)
+    start = np.round((centre_s - LOOK_S / 2) * rate).astype(np.int64)
+    lag = np.round(line.at(centre_s) * rate).astype(np.int64)
+    return summed(windows_evidence(hypothesis, start, round(LOOK_S * rate), lag - 1, 3)[0])[:, 1]

@@ -9,7 +9,8 @@ It sums over cues and limbs, needs no threshold on the overlap, and charges a cu
 Slow signals agree by chance: of two series with autocorrelations ρx and ρy, only one sample in Σ ρx(τ) ρy(τ) is
 independent as far as their correlation goes (Bartlett 1946), which is the overlap of their power spectra.
 
-All lags come at once from masked cross-correlations by FFT: sums over the overlap of 1, x, y, xxᵀ, yy, xy.
+All lags come at once, from sums over the overlap of 1, x, y, xxᵀ, yy, xy: the last by FFT, those of one side alone as
+differences of running sums.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _ROUNDING = 1e-6
 """Spread, in SI units, that no limb and no sensor stays below: what is left of a signal that stands still."""
 _STEADY = 1e-6
 """Variance, as a share of the whole signal's, below which an overlap holds none: differences of large sums round."""
+_FEW_EDGES = 25
+"""Edges of missing stretches times lags, as a multiple of an FFT's length, up to which running sums are faster."""
 
 
 @dataclass(frozen=True)
@@ -48,28 +51,30 @@ class Cue:
 def lagged_evidence(
     x: FloatArray, y: FloatArray, cues: tuple[Cue, ...], first: int, last: int, rate_hz: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Evidence of each cue at each lag, nats (L, len(cues)), and seconds of overlap (L,).
+    """Evidence of each cue at each lag, nats (..., L, len(cues)), and seconds of overlap (..., L).
 
-    x (Tx, p): the sensor's signals, y (Ty, q): the limb's; both on one grid of `rate_hz`, NaN rows missing (a row
-    counts only if it is whole). Lag l in [first, last], in samples, pairs x[t] with y[t + l].
+    x (..., Tx, p): the sensor's signals, y (..., Ty, q): the limb's; both on one grid of `rate_hz`, NaN rows missing
+    (a row counts only if it is whole). Lag l in [first, last], in samples, pairs x[t] with y[t + l]. Leading axes are
+    windows, each looked at by itself.
     """
     count, sums = _masked_sums(x, y, cues, first, last)
     n = np.maximum(count, 1.0)
-    out = np.zeros((count.size, len(cues)))
+    out = np.zeros((*count.shape, len(cues)))
     for c, cue in enumerate(cues):
         xx, xy, yy, independent = sums[c]
-        samples = np.maximum(count * independent, 1e-9)
+        samples = np.maximum(count * independent[..., None], 1e-9)
 
         if len(cue.x) == 1:
-            out[:, c] = _one_coefficient(xx[:, 0, 0] / n, xy[:, 0] / n, yy / n, samples, cue.positive)
+            out[..., c] = _one_coefficient(xx[..., 0, 0, :] / n, xy[..., 0, :] / n, yy / n, samples, cue.positive)
         else:
-            out[:, c] = _many_coefficients(xx / n[:, None, None], xy / n[:, None], yy / n, samples)
+            each = n[..., None, :]
+            out[..., c] = _many_coefficients(xx / each[..., None, :], xy / each, yy / n, samples)
     out[count / rate_hz < MIN_OVERLAP_S] = 0.0
     return out * [cue.weight for cue in cues], count / rate_hz
 
 
 def _one_coefficient(xx: FloatArray, xy: FloatArray, yy: FloatArray, n: FloatArray, positive: bool) -> FloatArray:
-    """Log Bayes factor (L,) of y on one x, from their covariances over the overlap."""
+    """Log Bayes factor (..., L) of y on one x, from their covariances over the overlap."""
     explained = xy * xy / (np.maximum(xx, _STEADY) * yy) * n / (n + 1.0)
     if positive:
         explained = np.where(xy > 0, explained, 0.0)
@@ -77,82 +82,114 @@ def _one_coefficient(xx: FloatArray, xy: FloatArray, yy: FloatArray, n: FloatArr
 
 
 def _many_coefficients(xx: FloatArray, xy: FloatArray, yy: FloatArray, n: FloatArray) -> FloatArray:
-    """Log Bayes factor (L,) of y on several x: xx (L, p, p), xy (L, p), yy (L,)."""
-    p = xx.shape[1]
+    """Log Bayes factor (..., L) of y on several x: xx (..., p, p, L), xy (..., p, L), yy and n (..., L)."""
+    p = xy.shape[-2]
     # Scale by the largest spread over all lags, one for all columns: up and ahead are parts of one rotation.
-    size = np.maximum(np.max(np.trace(xx, axis1=1, axis2=2)) / p, _STEADY)
-    precision = np.eye(p) + n[:, None, None] * xx / size
-    moment = n[:, None] * xy / np.sqrt(size)
-    factor = np.linalg.cholesky(precision)
-    half = np.linalg.solve(factor, moment[..., None])[..., 0]
-    explained = np.clip((half**2).sum(axis=1) / (n * yy), 0.0, 0.9999)
-    log_volume = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+    spread = np.trace(xx, axis1=-3, axis2=-2).max(axis=-1) / p
+    size = np.maximum(spread, _STEADY)[..., None]
+    precision = (n / size)[..., None, None, :] * xx + np.eye(p)[..., None]
+    moment = (n / np.sqrt(size))[..., None, :] * xy
+    # Elimination of one column after the other, at all lags at once: a library solves such small systems one by one.
+    log_volume, explained = np.zeros_like(n), np.zeros_like(n)
+    for k in range(p):
+        pivot = precision[..., k, k, :]
+        log_volume += 0.5 * np.log(pivot)
+        explained += moment[..., k, :] ** 2 / pivot
+        share = precision[..., k + 1 :, k, :] / pivot[..., None, :]
+        precision[..., k + 1 :, k + 1 :, :] -= share[..., :, None, :] * precision[..., k : k + 1, k + 1 :, :]
+        moment[..., k + 1 :, :] -= share * moment[..., k : k + 1, :]
+    explained = np.clip(explained / (n * yy), 0.0, 0.9999)
     return np.asarray(-log_volume - 0.5 * n * np.log1p(-explained))
 
 
 def _masked_sums(
     x: FloatArray, y: FloatArray, cues: tuple[Cue, ...], first: int, last: int
-) -> tuple[FloatArray, list[tuple[FloatArray, FloatArray, FloatArray, float]]]:
-    """Overlap count (L,) and, per cue, the centred sums xx (L, p, p), xy (L, p), yy (L,) over the overlap, and the
-    share of samples that are independent.
+) -> tuple[FloatArray, list[tuple[FloatArray, FloatArray, FloatArray, FloatArray]]]:
+    """Overlap count (..., L) and, per cue, the centred sums xx (..., p, p, L), xy (..., p, L), yy (..., L) over the
+    overlap, and the share of samples that are independent (...).
     """
-    has_x, has_y = np.asarray(np.isfinite(x).all(axis=1)), np.asarray(np.isfinite(y).all(axis=1))
-    # Centring and scaling first keeps the FFT's rounding far below the sums that matter.
+    has_x, has_y = np.asarray(np.isfinite(x).all(axis=-1)), np.asarray(np.isfinite(y).all(axis=-1))
+    # Centring and scaling first keeps the rounding far below the sums that matter.
     x, y = _standardised(x, has_x), _standardised(y, has_y)
+    p, q = x.shape[-2], y.shape[-2]
     pairs = sorted({(i, j) for cue in cues for i in cue.x for j in cue.x if i <= j})
-    size = next_fast_len(x.shape[0] + y.shape[0], real=True)
-    lags = np.arange(first, last + 1)
-
-    def spectrum(columns: list[FloatArray]) -> FloatArray:
-        return np.asarray(rfft(np.stack(columns, axis=0), size, axis=1))
-
-    p, q = x.shape[1], y.shape[1]
-    x_columns = [has_x.astype(np.float64), *x.T, *(x[:, i] * x[:, j] for i, j in pairs)]
-    y_columns = [has_y.astype(np.float64), *y.T, *(y.T**2)]
-    fx, fy = np.conj(spectrum(x_columns)), spectrum(y_columns)
-    # Pairs of spectra whose products are needed: (row of fx, row of fy).
-    need = [(0, j) for j in range(1 + 2 * q)] + [(1 + i, 0) for i in range(p + len(pairs))]
     cross = sorted({(i, cue.y) for cue in cues for i in cue.x})
-    need += [(1 + i, 1 + j) for i, j in cross]
-    rows, columns = (list(side) for side in zip(*need, strict=True))
-    sums = irfft(fx[rows] * fy[columns], size, axis=1)[:, lags % size]
-    # A cyclic correlation repeats itself: lags at which the two do not meet must not show those at which they do.
-    sums[:, (lags <= -x.shape[0]) | (lags >= y.shape[0])] = 0.0
-    count = np.round(sums[0])
-    n = np.maximum(count, 1.0)
-    sum_y, sum_yy = sums[1 : 1 + q], sums[1 + q : 1 + 2 * q]
-    sum_x, sum_xx = sums[1 + 2 * q : 1 + 2 * q + p], sums[1 + 2 * q + p : 1 + 2 * q + p + len(pairs)]
-    sum_xy = sums[1 + 2 * q + p + len(pairs) :]
-    centred_xx = {(i, j): sum_xx[k] - sum_x[i] * sum_x[j] / n for k, (i, j) in enumerate(pairs)}
-    centred_xy = {(i, j): sum_xy[k] - sum_x[i] * sum_y[j] / n for k, (i, j) in enumerate(cross)}
-    power_x, power_y = _power(fx[1 : 1 + p], size), _power(fy[1 : 1 + q], size)
+    squares = x[..., [i for i, _ in pairs], :] * x[..., [j for _, j in pairs], :]
+    where_x = _sums_where(has_x, np.concatenate([has_y[..., None, :], y, y * y], axis=-2), first, last)
+    where_y = _sums_where(has_y, np.concatenate([x, squares], axis=-2), -last, -first)[..., ::-1]
+    count, sum_y, sum_yy = np.round(where_x[..., 0, :]), where_x[..., 1 : 1 + q, :], where_x[..., 1 + q :, :]
+    n = np.maximum(count, 1.0)[..., None, :]
+    size = next_fast_len(x.shape[-1] + y.shape[-1], real=True)
+    fx, fy = rfft(x, size), rfft(y, size)
+    i, j = (list(side) for side in zip(*cross, strict=True))
+    sum_xy = _at_lags(irfft(np.conj(fx[..., i, :]) * fy[..., j, :], size), x.shape[-1], y.shape[-1], first, last)
+    centred_xy = sum_xy - where_y[..., i, :] * sum_y[..., j, :] / n
+    i, j = (list(side) for side in zip(*pairs, strict=True))
+    centred_xx = where_y[..., p:, :] - where_y[..., i, :] * where_y[..., j, :] / n
+    centred_yy = sum_yy - sum_y**2 / n
+    common = _power(fx, size) @ np.swapaxes(_power(fy, size), -1, -2) * size
     out = []
     for cue in cues:
-        xx = np.stack([np.stack([centred_xx[min(i, j), max(i, j)] for j in cue.x], axis=-1) for i in cue.x], axis=-2)
-        xy = np.stack([centred_xy[i, cue.y] for i in cue.x], axis=-1)
-        yy = sum_yy[cue.y] - sum_y[cue.y] ** 2 / n
-        common = float((power_x[list(cue.x)].mean(axis=0) * power_y[cue.y]).sum()) * size
-        out.append((xx, xy, np.maximum(yy, _STEADY * n), 1.0 / max(common, 1.0)))
+        squared = [[pairs.index((min(i, j), max(i, j))) for j in cue.x] for i in cue.x]
+        xy = centred_xy[..., [cross.index((i, cue.y)) for i in cue.x], :]
+        yy = np.maximum(centred_yy[..., cue.y, :], _STEADY * n[..., 0, :])
+        alike = common[..., list(cue.x), cue.y].mean(axis=-1)
+        out.append((centred_xx[..., squared, :], xy, yy, 1.0 / np.maximum(alike, 1.0)))
     return count, out
 
 
+def _sums_where(mask: npt.NDArray[np.bool_], values: FloatArray, first: int, last: int) -> FloatArray:
+    """Σ_t mask[t] values[t + l] (..., k, L) over lags l in [first, last]; mask (..., T), values (..., k, U)."""
+    length, lags = values.shape[-1], last - first + 1
+    edges = np.diff(mask.astype(np.int8), axis=-1, prepend=0, append=0).reshape(-1, mask.shape[-1] + 1)
+    window, at = np.nonzero(edges)
+    size = next_fast_len(mask.shape[-1] + length, real=True)
+    if window.size * lags > _FEW_EDGES * edges.shape[0] * size:
+        spectrum = np.conj(rfft(mask.astype(np.float64), size))[..., None, :] * rfft(values, size)
+        return _at_lags(irfft(spectrum, size), mask.shape[-1], length, first, last)
+    # The sum over an unbroken stretch of the mask is a difference of running sums.
+    left, right = max(0, -first), max(0, mask.shape[-1] + last - length)
+    running = np.zeros((edges.shape[0], values.shape[-2], left + length + 1 + right))
+    inner = running[..., left + 1 : left + 1 + length]
+    np.cumsum(values.reshape(inner.shape), axis=-1, out=inner)
+    running[..., left + 1 + length :] = inner[..., -1:]
+    out = np.zeros((*running.shape[:2], lags))
+    for w, edge, begin in zip(window, edges[window, at], at + first + left, strict=True):
+        out[w] -= edge * running[w, :, begin : begin + lags]
+    return out.reshape((*values.shape[:-1], lags))
+
+
+def _at_lags(cyclic: FloatArray, length_x: int, length_y: int, first: int, last: int) -> FloatArray:
+    """Lags [first, last] (..., L) of a cyclic correlation (..., size) of streams of these lengths."""
+    lags = np.arange(first, last + 1)
+    out = cyclic[..., lags % cyclic.shape[-1]]
+    # A cyclic correlation repeats itself: lags at which the two do not meet must not show those at which they do.
+    out[..., (lags <= -length_x) | (lags >= length_y)] = 0.0
+    return out
+
+
 def _power(spectra: FloatArray, size: int) -> FloatArray:
-    """Power spectra (n, size // 2 + 1) that sum to one over the two-sided spectrum's `size` bins."""
-    power = np.abs(spectra) ** 2
-    both_sides = np.full(power.shape[1], 2.0)
+    """Power spectra (..., n, size // 2 + 1) that sum to one over the two-sided spectrum's `size` bins."""
+    power = spectra.real**2 + spectra.imag**2
+    both_sides = np.full(power.shape[-1], 2.0)
     both_sides[0] = 1.0
     if size % 2 == 0:
         both_sides[-1] = 1.0
     # Two one-sided spectra multiply to the two-sided product if each carries the root of the bins' count.
-    total = (power * both_sides).sum(axis=1, keepdims=True)
-    return np.asarray(power * np.sqrt(both_sides) / np.maximum(total, 1e-30))
+    total = power @ both_sides
+    return np.asarray(power * (np.sqrt(both_sides) / np.maximum(total, 1e-30)[..., None]))
 
 
 def _standardised(values: FloatArray, valid: npt.NDArray[np.bool_]) -> FloatArray:
-    """Columns centred and scaled by their valid rows; invalid rows are zero, and so are columns that never change."""
-    if not valid.any():
-        return np.zeros_like(values)
-    mean = values[valid].mean(axis=0)
-    spread = values[valid].std(axis=0)
+    """Columns of (..., T, p) as rows (..., p, T), centred and scaled by their valid samples (..., T); invalid ones are
+    zero, and so are columns that never change.
+    """
+    samples = np.ascontiguousarray(np.swapaxes(values, -1, -2))
+    known = valid[..., None, :]
+    count = np.maximum(np.count_nonzero(valid, axis=-1), 1)[..., None, None]
+    samples = np.where(known, samples, 0.0)
+    samples -= samples.sum(axis=-1, keepdims=True) / count
+    samples *= known
+    spread = np.sqrt(np.square(samples).sum(axis=-1, keepdims=True) / count)
     moves = spread > _ROUNDING
-    return np.where(valid[:, None] & moves, (values - mean) / np.where(moves, spread, 1.0), 0.0)
+    return np.asarray(samples * (moves / np.where(moves, spread, 1.0)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kinebind.tasks.sync.hypothesis import Hypothesis, summed, window_evidence
+from kinebind.tasks.sync.hypothesis import Hypothesis, summed, windows_evidence
 from kinebind.tasks.sync.pieces import Windows
 from kinebind.tasks.sync.search import WHOLE_S, Guess
 
@@ -27,11 +27,11 @@ def follow(hypothesis: Hypothesis, guesses: list[Guess]) -> Windows:
     else:
         hop_s = HOP_S if length <= LONG_S * rate else LONG_HOP_S
         width, hop = round(WINDOW_S * rate), round(hop_s * rate)
-        starts = list(range(hypothesis.first, hypothesis.stop - width + 1, hop))
-        edges = [(a, a + width) for a in starts]
+        edges = [(a, a + width) for a in range(hypothesis.first, hypothesis.stop - width + 1, hop)]
         edges[-1] = (edges[-1][0], hypothesis.stop)
         share = min(hop_s / WINDOW_S, 1.0)
-    centre_s = np.array([(a + b) / 2 / rate for a, b in edges])
+    starts, stops = np.array(edges, dtype=np.int64).T
+    centre_s = (starts + stops) / 2 / rate
     apart: list[Guess] = []
     for guess in guesses:  # what lies inside the band of a stronger line is found there
         if all(np.max(np.abs(guess.at(centre_s) - other.at(centre_s))) > 0.8 * BAND_S for other in apart):
@@ -44,8 +44,8 @@ def follow(hypothesis: Hypothesis, guesses: list[Guess]) -> Windows:
         columns = slice(b * band.size, (b + 1) * band.size)
         middle = np.round(guess.at(centre_s) * rate).astype(np.int64)
         lag[:, columns] = middle[:, None] + band
-
-        for w, (start, stop) in enumerate(edges):
-            first, last = int(middle[w] + band[0]), int(middle[w] + band[-1])
-            nats[w, columns] = summed(window_evidence(hypothesis, start, stop, first, last)[0]) * share
+        for length in np.unique(stops - starts):
+            alike = stops - starts == length
+            found, _ = windows_evidence(hypothesis, starts[alike], int(length), middle[alike] + band[0], band.size)
+            nats[alike, columns] = summed(found) * share
     return Windows(centre_s, lag, nats, np.repeat(np.arange(len(guesses)), band.size))

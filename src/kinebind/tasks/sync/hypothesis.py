@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import logsumexp
 
 from kinebind.clock import FloatArray
@@ -12,6 +13,11 @@ from kinebind.parts import SITES, mirror_site
 from kinebind.tasks.sync.cues import NORM_CUES, Felt, Pairing, pair_with_limb, pair_with_sensor
 from kinebind.tasks.sync.evidence import lagged_evidence
 from kinebind.tasks.sync.limb_signals import RATE_HZ, Track
+
+IntArray = npt.NDArray[np.int64]
+
+_ROWS_AT_ONCE = 16_000
+"""Grid points of windows that are looked at together: what they need stays near the processor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,27 +73,54 @@ def window_evidence(
     """Evidence over lags first_lag..last_lag (grid steps, offset = lag / rate_hz) of the reference's grid indices
     [start, stop): per sensor and site an array (L,) in nats; and the seconds of overlap (L,), the sensors' mean.
     """
-    count = last_lag - first_lag + 1
-    overlap = np.zeros(count)
+    pairings = [pairing for own in hypothesis.options for pairing in own.values()]
+    # Hours of lags at which no sensor can meet the window have no evidence, and cost nothing.
+    first = min(max(first_lag, start + 1 - max(p.x_first + p.x.shape[0] for p in pairings)), last_lag)
+    last = max(min(last_lag, stop - 1 - min(p.x_first for p in pairings)), first)
+    per_sensor, overlap = windows_evidence(
+        hypothesis, np.array([start]), stop - start, np.array([first]), last - first + 1
+    )
+
+    def widened(found: FloatArray) -> FloatArray:
+        return np.pad(found[0], (first - first_lag, last_lag - last))
+
+    return [{site: widened(nats) for site, nats in found.items()} for found in per_sensor], widened(overlap)
+
+
+def windows_evidence(
+    hypothesis: Hypothesis, start: IntArray, length: int, first_lag: IntArray, lags: int
+) -> tuple[list[dict[str, FloatArray]], FloatArray]:
+    """The same for many windows of `length` grid steps, each over `lags` lags of its own: (W, lags).
+
+    start, first_lag (W,): each window's first index on the reference's grid, and its first lag.
+    """
+    overlap = np.zeros((start.size, lags))
     per_sensor: list[dict[str, FloatArray]] = []
+    at_once = max(1, _ROWS_AT_ONCE // (length + lags))
     for own in hypothesis.options:
         found: dict[str, FloatArray] = {}
-        seconds = np.zeros(count)
+        seconds = np.zeros(overlap.shape)
         for site, pairing in own.items():
-            y0, y1 = max(start - pairing.y_first, 0), max(stop - pairing.y_first, 0)
-            x0 = max(start - last_lag - pairing.x_first, 0)
-            x1 = max(stop - first_lag - pairing.x_first, 0)
-            x, y = pairing.x[x0:x1], pairing.y[y0:y1]
-            if x.shape[0] < 2 or y.shape[0] < 2:
-                found[site] = np.zeros(count)
-                continue
-            # In the slices' own indices the lag is smaller by the difference of their first indices.
-            shift = (y0 + pairing.y_first) - (x0 + pairing.x_first)
-            nats, seconds = lagged_evidence(x, y, pairing.cues, first_lag - shift, last_lag - shift, hypothesis.rate_hz)
-            found[site] = nats.sum(axis=1)
+            found[site] = np.zeros(overlap.shape)
+            for some in (slice(k, k + at_once) for k in range(0, start.size, at_once)):
+                y = _rows(pairing.y, start[some] - pairing.y_first, length)
+                # From the row that the window's first meets at the last lag to the one its last meets at the first.
+                x = _rows(pairing.x, start[some] - first_lag[some] - lags + 1 - pairing.x_first, length + lags - 1)
+                nats, seconds[some] = lagged_evidence(x, y, pairing.cues, 1 - lags, 0, hypothesis.rate_hz)
+                found[site][some] = nats.sum(axis=-1)
         per_sensor.append(found)
         overlap += seconds / len(hypothesis.options)
     return per_sensor, overlap
+
+
+def _rows(matrix: FloatArray, first: IntArray, length: int) -> FloatArray:
+    """Rows [first, first + length) of a matrix (T, k) for each `first` (W,), NaN beyond its ends: (W, length, k)."""
+    out = np.full((first.size, length, matrix.shape[1]), np.nan)
+    for rows, begin in zip(out, first.tolist(), strict=True):
+        a, b = max(begin, 0), min(begin + length, matrix.shape[0])
+        if a < b:
+            rows[a - begin : b - begin] = matrix[a:b]
+    return out
 
 
 def summed(per_sensor: list[dict[str, FloatArray]]) -> FloatArray:
