@@ -43,7 +43,16 @@ def test_wrong_usage_says_what_and_where_to_look(kinebind):
     kinebind("sync").refused("POSE SITE=FILE", "kinebind sync --help")
     kinebind("sync", "a", "--bogus").refused("--bogus", "kinebind sync --help")
     kinebind("sync", "a", "--fps", "fast").refused("--fps")
-    kinebind("sync", "a", "--fps").refused("--fps")
+    kinebind("sync", "a", "--fps").refused("--fps", "kinebind sync --help")
+
+
+def test_an_empty_word_is_no_path(kinebind, tmp_path, monkeypatch):
+    """A variable of the shell that is not set must not mean the current folder."""
+    monkeypatch.chdir(tmp_path)
+    kinebind("simulate", "--out", "").refused("behind '--out'")
+    kinebind("simulate", "--out=").refused("behind '--out='")
+    kinebind("inspect", "").refused("behind 'inspect'")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_errors_in_json_are_one_object_on_stdout(kinebind):
@@ -92,6 +101,29 @@ def test_an_interrupt_leaves_with_130(monkeypatch):
 
     monkeypatch.setattr(sync, "check_out", interrupt)
     assert run(["sync", "a.npz"]) == 130
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_who_ends_the_program_half_way_finds_nothing_half_written(tmp_path, sent, code):
+    script = (
+        "import os, signal\nfrom kinebind.cli import main, simulate\n"
+        f"simulate.write_toml = lambda *_: os.kill(os.getpid(), signal.{sent})\nmain()"
+    )
+    words = [sys.executable, "-c", script, "simulate", "--duration", "4", "--offset", "0"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_while_the_program_loads_is_no_traceback():
+    script = (
+        "import sys\nfrom kinebind.cli import main\n"
+        "class Interrupt:\n    def find_spec(self, name, *_):\n"
+        "        if name == 'kinebind.cli.app': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", script, "demo"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_a_fault_of_the_program_is_not_dressed_up_as_bad_input(monkeypatch):

@@ -134,6 +134,11 @@ def test_an_unknown_site_lists_the_sites(walk, kinebind, site):
     kinebind("sync", "poses.npz", f"{site}=left_wrist.csv").refused(f"'{site}'", "left_wrist, right_wrist", "shank")
 
 
+@pytest.mark.parametrize("words", [["LeftWrist", "left_wrist.csv"], ["left_wrist=", "left_wrist.csv"]])
+def test_a_site_apart_from_its_file_is_told(walk, kinebind, words):
+    kinebind("sync", "poses.npz", *words).refused(f"'{words[0]}' is a site without a file", "left_wrist=FILE")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -225,7 +230,9 @@ def on_a_full_disk(kinebind):
 )
 def test_a_full_disk_leaves_nothing_half_written(walk, on_a_full_disk, words):
     before = {p.name for p in walk.iterdir()}
-    on_a_full_disk(*words).refused("Cannot write", "--out")
+    said = on_a_full_disk(*words)
+    said.refused("Cannot write", "--out")
+    assert ".part" not in said.err  # a place that the user never named, and that is gone
     assert {p.name for p in walk.iterdir()} == before
 
 

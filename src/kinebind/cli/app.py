@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 import kinebind
+from kinebind.cli import INTERRUPTED
 from kinebind.cli.bench import bench
 from kinebind.cli.console import show_error
 from kinebind.cli.convert import convert
@@ -49,7 +51,8 @@ def _common(
     pass
 
 
-for _command in (sync, simulate, inspect, convert, demo, bench):
+_COMMANDS = {command.__name__: command for command in (sync, simulate, inspect, convert, demo, bench)}
+for _command in _COMMANDS.values():
     app.command()(_command)
 
 
@@ -57,6 +60,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code: 0 done, 3 some clocks refused, 2 bad input, 130 interrupted."""
     as_json = "--json" in arguments
     try:
+        _no_empty_words(arguments)
         command = typer.main.get_command(app)
         code = command.main(args=list(arguments) or ["--help"], prog_name="kinebind", standalone_mode=False)
         sys.stdout.flush()
@@ -65,12 +69,12 @@ def run(arguments: Sequence[str]) -> int:
         show_error(error.what, error.fix, as_json=as_json)
         return BAD_INPUT
     except _UsageError as error:
-        place = getattr(getattr(error, "ctx", None), "command_path", "kinebind")
+        place = " ".join(["kinebind", *(word for word in arguments[:1] if word in _COMMANDS)])
         what = error.format_message()  # type: ignore[attr-defined]
         show_error(what, f"See {place} --help.", as_json=as_json)
         return BAD_INPUT
     except (typer.Abort, KeyboardInterrupt):
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has enough. Python would complain when it flushes the closed pipe at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -81,3 +85,13 @@ def run(arguments: Sequence[str]) -> int:
     except MemoryError:
         show_error("There is not enough memory.", "Cut the files into shorter stretches.", as_json=as_json)
         return BAD_INPUT
+
+
+def _no_empty_words(arguments: Sequence[str]) -> None:
+    """Raises InputError for an empty word: as a path it would mean the current folder, which nobody asked for."""
+    for before, word in zip(["kinebind", *arguments], arguments, strict=False):
+        if not word or re.fullmatch(r"--[\w-]+=", word):
+            raise InputError(
+                f"An empty word stands behind '{word or before}'.",
+                "Leave it out, or set the variable that was meant.",
+            )

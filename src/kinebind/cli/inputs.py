@@ -47,13 +47,25 @@ class Job:
 def sensor_argument(text: str) -> SensorFile:
     """A sensor as the command line takes it, `left_wrist=watch.csv` or a bare `watch.csv`.
 
-    Raises InputError with the sites where the word before "=" is none.
+    Raises InputError with the sites where the word before "=" is none, and for a site without its file.
     """
     site, equals, path = text.partition("=")
     # A file may well have an equals sign in its name; a site never holds a dot or a slash.
-    if not equals or not path or Path(text).exists() or re.search(r"[./\\]", site):
+    if Path(text).exists() or re.search(r"[./\\]", site):
         return SensorFile(Path(text))
-    return SensorFile(Path(path), parse_site(site))
+    if equals and path:
+        return SensorFile(Path(path), parse_site(site))
+    if site_of(site):
+        raise InputError(f"'{text}' is a site without a file.", f"Write {site_of(site)}=FILE, without spaces.")
+    return SensorFile(Path(text))
+
+
+def site_of(word: str) -> str | None:
+    """The site that a word names, or None."""
+    try:
+        return parse_site(word)
+    except InputError:
+        return None
 
 
 def job_of(arguments: Sequence[str], settings: Settings) -> Job:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet
 
-from kinebind.cli.inputs import Job, SensorFile, gather, motion_options, pose_options, sensor_options
+from kinebind.cli.inputs import Job, SensorFile, gather, motion_options, pose_options, sensor_options, site_of
 from kinebind.cli.settings import SENSOR_SETTINGS, SETTINGS, Settings, unknown
 from kinebind.errors import InputError
 from kinebind.parts import parse_site
@@ -125,8 +125,8 @@ def is_table_of_recordings(path: Path) -> bool:
         names = _names(path)
     except (InputError, OSError, csv.Error):
         return False
-    known = [name for name in names if name in _COLUMNS or _site(name)]
-    return "pose" in names or (len(known) == len(names) and any(n == "imu" or _site(n) for n in names))
+    known = [name for name in names if name in _COLUMNS or site_of(name)]
+    return "pose" in names or (len(known) == len(names) and any(n == "imu" or site_of(n) for n in names))
 
 
 def read_jobs(path: Path) -> list[Row]:
@@ -138,7 +138,7 @@ def read_jobs(path: Path) -> list[Row]:
     """
     names = _names(path)
     for name in names:
-        if name not in _COLUMNS and _site(name) is None:
+        if name not in _COLUMNS and site_of(name) is None:
             raise unknown(name, [*_COLUMNS, "left_wrist", "right_shank", "…"], str(path))
     rows: list[Row] = []
     for number, cells in enumerate(_rows(path), 1):
@@ -157,16 +157,9 @@ def read_jobs(path: Path) -> list[Row]:
 
 def _row_job(given: Mapping[str, str], name: str, folder: Path) -> Job:
     sensors = [SensorFile(folder / file.strip()) for file in given.get("imu", "").split(";") if file.strip()]
-    sensors += [SensorFile(folder / cell, site) for column, cell in given.items() if (site := _site(column))]
+    sensors += [SensorFile(folder / cell, site) for column, cell in given.items() if (site := site_of(column))]
     settings = Settings.parse({k: v for k, v in given.items() if k in SETTINGS}, folder)
     return Job(name, folder / given["pose"] if "pose" in given else None, tuple(sensors), settings)
-
-
-def _site(name: str) -> str | None:
-    try:
-        return parse_site(name)
-    except InputError:
-        return None
 
 
 def _is_parquet(path: Path) -> bool:

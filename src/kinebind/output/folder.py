@@ -49,6 +49,9 @@ def folder_written_whole(target: Path, *, outdated: Iterable[str] = ()) -> Itera
         try:
             yield part
             _put(part, target, set(outdated))
+        except InputError as error:
+            # The user knows the place by its own name only.
+            raise InputError(error.what.replace(str(part), str(target)), error.fix) from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
