@@ -48,12 +48,11 @@ def test_intervals_hold_the_statistic_and_shrink_with_more_clips():
     assert interval(few, lambda v: float(np.mean(v)), draws=50) == interval(few, lambda v: float(np.mean(v)), draws=50)
 
 
-def test_an_answer_counts_as_given_from_a_half_on():
-    assert Outcome(0.01, 0.5).answered
-    assert not Outcome(0.01, 0.4999).answered
-    errors = bench._errors_ms([Outcome(0.01, 0.9), Outcome(5.0, 0.1), Outcome(0.02, 0.6)])
-    assert errors.tolist() == [10.0, 20.0]
-    assert bench._errors_ms([Outcome(5.0, 0.1)], only_answered=False).tolist() == [5000.0]
+def test_errors_are_those_of_the_answers_that_are_given():
+    """A refusal keeps its confidence, however high, and its guess does not count among the answers."""
+    outcomes = [Outcome(0.01, 0.9, True), Outcome(5.0, 0.7, False), Outcome(0.02, 0.6, True)]
+    assert bench._errors_ms(outcomes).tolist() == [10.0, 20.0]
+    assert bench._errors_ms(outcomes[1:2], only_answered=False).tolist() == [5000.0]
 
 
 def test_a_task_simulates_and_answers_its_clip(monkeypatch, tmp_path):

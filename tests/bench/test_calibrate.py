@@ -6,22 +6,23 @@ import numpy as np
 import pytest
 
 import made_up_body
-from kinebind.bench.calibrate import answers, fit_confidence, varied_scene
+from kinebind.bench import utd
+from kinebind.bench.calibrate import answers, development_pairs, fit_confidence, varied_scene
 from kinebind.bench.scenes import CONDITIONS, training_sources
 from kinebind.parts import SITES
-from kinebind.tasks.sync.confidence import FEATURES, RIGHT_PEAK_S
+from kinebind.tasks.sync.confidence import FEATURES, RIGHT_PEAK_S, SCALE_FEATURES
 
 
 def made_up_cases(count: int, seed: int = 0):
     """Answers of a world in which the right peak is a logistic matter and errors about it are Laplacian."""
     rng = np.random.default_rng([67, seed])
-    weights = {name: 0.0 for name in FEATURES} | {"log_margin": 2.0, "log_evidence": 1.0}
+    weights = {name: 0.0 for name in FEATURES} | {"log_margin": 2.0, "log_data": 1.0}
     cases = []
     for _ in range(count):
         own = {name: float(rng.uniform(0.0, 2.0)) for name in FEATURES}
         score = -3.0 + sum(weights[name] * own[name] for name in FEATURES)
         right = rng.random() < 1.0 / (1.0 + np.exp(-score))
-        scale_s = np.exp(-5.0 + 0.5 * own["log_sigma"])
+        scale_s = np.exp(-5.0 + 0.5 * own["log_sigma"] + 0.3 * own["log_density"])
         error_s = min(rng.exponential(scale_s), 0.149) if right else rng.choice([2.0, np.inf])
         cases.append((own, float(error_s)))
     return cases, weights
@@ -30,12 +31,14 @@ def made_up_cases(count: int, seed: int = 0):
 def test_a_known_world_is_found_again():
     cases, weights = made_up_cases(6000)
     fitted = fit_confidence(cases)
-    assert set(fitted) == {"intercept", *FEATURES, "scale_intercept", "scale_log_sigma"}
+    scales = {f"scale_{name}" for name in SCALE_FEATURES}
+    assert set(fitted) == {"intercept", *FEATURES, "scale_intercept", *scales}
     assert fitted["intercept"] == pytest.approx(-3.0, abs=0.5)
     for name, weight in weights.items():
         assert fitted[name] == pytest.approx(weight, abs=0.25), name
     assert fitted["scale_intercept"] == pytest.approx(-5.0, abs=0.1)
     assert fitted["scale_log_sigma"] == pytest.approx(0.5, abs=0.1)
+    assert fitted["scale_log_density"] == pytest.approx(0.3, abs=0.1)
 
 
 def test_stated_and_observed_agree_in_that_world():
@@ -85,3 +88,14 @@ def test_only_training_sources_are_fitted_on(tmp_path):
     sources = training_sources(tmp_path)
     assert [s.name for s in sources] == ["bandai-namco"]
     assert [path.name for s in sources for group in s.groups for path in group] == ["a.bvh"]
+
+
+def test_few_development_clips_are_paired_with_a_stranger_s_of_another_action():
+    imu = made_up_body.clip(1).recording.imus[0]
+    poses = made_up_body.clip(1).recording.people[0]
+    clips = [utd.Clip(k % 5, 1, imu, poses) for k in range(21)]
+    pairs = development_pairs(clips)
+    same = [pair for pair in pairs if pair[1] is pair[2]]
+    assert len(same) == 21
+    assert len(pairs) == 24
+    assert all(felt.action != seen.action for _, felt, seen in pairs if felt is not seen)

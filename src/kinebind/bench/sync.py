@@ -37,7 +37,6 @@ from kinebind.poses import Poses
 from kinebind.recording import Recording
 from kinebind.store import save
 from kinebind.tasks.sync import sync
-from kinebind.tasks.sync.result import ANSWERED_AT
 
 log = logging.getLogger(__name__)
 
@@ -57,16 +56,12 @@ class Outcome:
 
     error_s: float
     confidence: float
+    answered: bool
     skew_error_ppm: float = float("nan")
     periodic: bool = False
     correlation_s: float = float("nan")
     syncwise_s: float = float("nan")
     zero_s: float = float("nan")
-
-    @property
-    def answered(self) -> bool:
-        """Whether the answer counts as given."""
-        return self.confidence >= ANSWERED_AT
 
 
 def run(data: Path, *, final: bool = False) -> dict[str, float]:
@@ -124,7 +119,7 @@ def _answered(task: _Task) -> list[Outcome]:
         skew = float("nan") if answer.clock is None else answer.clock.skew_ppm - truth.skew_ppm
         others = _others(imus, poses, truth, RANGE_S, task.baselines) if task.baselines else (np.nan, np.nan, np.nan)
         wrong = float("inf") if task.wrong_person else error_s
-        out.append(Outcome(wrong, answer.confidence, skew, case.periodic, *others))
+        out.append(Outcome(wrong, answer.confidence, answer.answered, skew, case.periodic, *others))
     return out
 
 
@@ -250,7 +245,9 @@ def _utd_answer(case: tuple[Imu, Poses, ClockMap]) -> Outcome:
     range_s = (-utd.RANGE_S, utd.RANGE_S)
     answer = sync(Recording((poses,), (imu,)), search_s=range_s, tolerance_s=0.1).answers[0]
     others = _others((imu,), poses, truth, range_s, VARIANT)
-    return Outcome(timing_error_s(answer.clock, truth, imu, poses), answer.confidence, 0.0, False, *others)
+    return Outcome(
+        timing_error_s(answer.clock, truth, imu, poses), answer.confidence, answer.answered, 0.0, False, *others
+    )
 
 
 def _utd(data: Path, final: bool) -> dict[str, float]:
@@ -305,15 +302,15 @@ def _variants(name: str, cases: list[tuple[Imu, Poses, ClockMap]]) -> dict[str, 
     return out
 
 
-def _neura_answer(case: tuple[neura.Clip, bool]) -> tuple[float, float]:
-    """Signed error at the middle of the clip, seconds, and confidence."""
+def _neura_answer(case: tuple[neura.Clip, bool]) -> tuple[float, float, bool]:
+    """Signed error at the middle of the clip, seconds, the confidence, and whether answered."""
     clip, pelvis_only = case
     imus = tuple(i for i in clip.imus if i.site == "pelvis") if pelvis_only else clip.imus
     answer = sync(Recording((clip.poses,), imus), search_s=(-neura.RANGE_S - 0.5, neura.RANGE_S + 0.5)).answers[0]
     middle = neura.CLIP_S / 2
     if answer.clock is None:
-        return float("inf"), answer.confidence
-    return float(answer.clock.to_video(middle) - clip.truth.to_video(middle)), answer.confidence
+        return float("inf"), answer.confidence, answer.answered
+    return float(answer.clock.to_video(middle) - clip.truth.to_video(middle)), answer.confidence, answer.answered
 
 
 def _neura(data: Path, final: bool) -> dict[str, float]:
@@ -326,8 +323,8 @@ def _neura(data: Path, final: bool) -> dict[str, float]:
     standing = list(neura.clips(folder, neura.STANDING_S, 10, 42))
     bias_s = float("nan")
     for prefix, pelvis_only in (("neura", False), ("neura_pelvis", True)):
-        error, sure = np.array(parallel(_neura_answer, [(c, pelvis_only) for c in walking])).T
-        given = sure >= ANSWERED_AT
+        error, sure, answered = np.array(parallel(_neura_answer, [(c, pelvis_only) for c in walking])).T
+        given = answered > 0
         if not pelvis_only:
             bias_s = float(np.median(error[given])) if given.any() else float("nan")
             metrics["neura_bias_ms"] = bias_s * 1e3
@@ -337,8 +334,8 @@ def _neura(data: Path, final: bool) -> dict[str, float]:
         metrics[f"{prefix}_coverage"] = float(given.mean())
         metrics[f"{prefix}_within_100ms_of_answered"] = float(np.mean(away_ms <= 100)) if away_ms.size else 0.0
         metrics[f"{prefix}_best_guess_within_100ms"] = float(np.mean(np.abs(error - bias_s) <= 0.1))
-        _, sure = np.array(parallel(_neura_answer, [(c, pelvis_only) for c in standing])).T
-        metrics[f"{prefix}_standing_answered"] = float(np.mean(sure >= ANSWERED_AT))
+        _, _, answered = np.array(parallel(_neura_answer, [(c, pelvis_only) for c in standing])).T
+        metrics[f"{prefix}_standing_answered"] = float(np.mean(answered))
     return metrics
 
 

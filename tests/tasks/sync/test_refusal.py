@@ -12,7 +12,15 @@ from kinebind.body.segments import posture
 from kinebind.tasks.sync.cues import felt
 from kinebind.tasks.sync.hypothesis import worn_by
 from kinebind.tasks.sync.limb_signals import RATE_HZ, track
-from kinebind.tasks.sync.refusal import imu_is_still, limbs_are_still, period_s, side_peak, why
+from kinebind.tasks.sync.refusal import (
+    imu_is_still,
+    limbs_are_still,
+    moved_enough,
+    needed_confidence,
+    period_s,
+    side_peak,
+    why,
+)
 
 CLIP = made_up_body.clip(1)
 POSES, IMUS = CLIP.recording.people[0], CLIP.recording.imus
@@ -101,6 +109,29 @@ def test_slow_motion_is_named_with_its_factor(factor, fps):
     assert sync(clip.recording).answers[0].answered
 
 
+def test_who_only_sways_is_answered_where_the_user_knows_the_place():
+    """Standing people all sway alike: the little that agrees is believed near a hint or in a narrow search only."""
+    body = posture(made_up_body.motion(1, 21.0, 30.0, size=0.12))
+    clock = ClockMap(1.3)
+    sites = ("left_wrist", "right_wrist", "left_shank", "right_shank")
+    imus = worn(
+        body, sites, "normal", np.random.default_rng(75), clocks=[clock], start_s=0.0, duration_s=20.0,
+    )  # fmt: skip
+    seen = filmed(body, "clean", np.random.default_rng(76), start_s=0.0, duration_s=20.0)
+    swaying = Recording((seen,), imus)
+    assert refused(swaying).reason.code == "little_motion"
+    for known in ({"hint": 1.0}, {"search_s": (0.0, 3.0)}):
+        answer = sync(swaying, **known).answers[0]
+        assert answer.answered, known
+        assert answer.clock.offset_s == pytest.approx(1.3, abs=0.05)
+
+
+def test_a_wide_search_needs_more_confidence_than_a_narrow_one():
+    answers = [sync(CLIP.recording, search_s=(-r, r)).answers[0] for r in (1.9, 8.0)]
+    assert [a.needed_confidence for a in answers] == [needed_confidence(False), needed_confidence(True)]
+    assert needed_confidence(False) < needed_confidence(True)
+
+
 def test_a_still_picture_is_not_called_slow_motion():
     noisy = filmed(QUIET, "normal", np.random.default_rng(73), start_s=0.0, duration_s=20.0)
     assert refused(Recording((noisy,), IMUS)).reason.code in ("no_motion_pose", "no_match", "weak")
@@ -113,6 +144,8 @@ def test_still_is_still_and_moving_is_moving():
     assert all(imu_is_still(felt(imu)) for imu in quiet_imus())
     assert all(imu_is_still(felt(imu.replace(gyr_sensor=None))) for imu in quiet_imus())
     assert not any(imu_is_still(felt(imu)) for imu in IMUS)
+    assert moved_enough(tuple(felt(imu) for imu in IMUS))
+    assert not moved_enough(tuple(felt(imu) for imu in quiet_imus()))
     sensors = tuple(felt(imu) for imu in IMUS)
     assert limbs_are_still(worn_by(sensors, track(quiet_poses()), "1"))
     assert not limbs_are_still(worn_by(sensors, track(POSES), "1"))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinebind.tasks.sync.rivals import LOBE_S, highest, rivals
+from kinebind.tasks.sync.rivals import LOBE_S, highest, rivals, standing
 
 LAG_S = np.arange(-500, 501) / 50.0
 
@@ -45,3 +45,14 @@ def test_a_curve_that_rises_to_the_end_of_the_search_has_its_rival_there():
 
 def test_highest_points_are_apart_and_stop_where_nothing_is_left():
     assert highest(np.array([1.0, 5.0, 4.0, 3.0, 2.0]), 4, 1) == [1, 3]
+
+
+def test_an_answer_stands_by_how_much_it_is_above_its_best_rival():
+    nats = 50.0 * np.exp(-0.5 * ((LAG_S - 1.0) / 0.08) ** 2) + 20.0 * np.exp(-0.5 * ((LAG_S + 6.0) / 0.1) ** 2)
+    found = standing(LAG_S, nats, 1.0, 50.0)
+    assert found.margin_nats == pytest.approx(30.0)
+    assert found.rivals[0][0] == pytest.approx(-6.0)
+    # Without a rival, and outside the curve, there is still the answer's own height.
+    narrow = np.abs(LAG_S - 1.0) < 0.1
+    assert standing(LAG_S[narrow], nats[narrow], 1.0, 50.0).margin_nats == pytest.approx(50.0)
+    assert standing(LAG_S, nats, 30.0, 60.0).margin_nats == pytest.approx(10.0)

@@ -8,6 +8,7 @@ follows the width of the peak). The product is the confidence, so one fit serves
 from __future__ import annotations
 
 import math
+import statistics
 
 from kinebind.tasks.sync.calibration import calibration
 from kinebind.tasks.sync.support import Support
@@ -17,40 +18,32 @@ TOLERANCE_S = 0.05
 RIGHT_PEAK_S = 0.15
 """An answer within this of the truth stands on the right peak."""
 FEATURES = (
-    "log_margin", "log_evidence", "log_sigma", "log_range",
-    "density", "log_rest", "cues_for", "parts_for", "sensors_for", "against",
+    "log_margin", "log_sigma", "log_range", "log_data", "log_density", "middle_part", "cues_for", "against",
 )  # fmt: skip
+SCALE_FEATURES = ("log_sigma", "log_density")
+"""What the error about the right peak grows with: a wide peak, and signals that agree only roughly."""
 
 
-def features(
-    evidence_nats: float, margin_nats: float, sigma_s: float, range_s: float, support: Support
-) -> dict[str, float]:
+def features(margin_nats: float, sigma_s: float, range_s: float, support: Support) -> dict[str, float]:
     """What the confidence is computed from, each compressed so that no single one can run away.
 
-    evidence_nats: log-likelihood ratio of the answer against 'unrelated'. margin_nats: the same against the best
-    rival lag. sigma_s: width of the peak, seconds (NaN, an unbounded peak, counts as 1 s). range_s: seconds of
-    lags that were searched: the wider, the more chances for a wrong peak. support: how broadly the answer stands:
-    evidence per second of data, without its best kind of cue, shares of cues, parts of the time and sensors in
-    favour, and how far the worst part is against it.
+    margin_nats: log-likelihood ratio of the answer against the best rival lag. sigma_s: width of the peak, seconds
+    (NaN, an unbounded peak, counts as 1 s). range_s: seconds of lags that were searched: the wider, the more chances
+    for a wrong peak. support: how broadly the answer stands: seconds of data, evidence per second of them and in the
+    middling part of the time, share of cues in favour, and how far the worst part is against it.
     """
     sigma_s = sigma_s if math.isfinite(sigma_s) else 1.0
-    kinds = sum(support.kinds)
+    data_s = max(support.data_s, 0.5)
     return {
         "log_margin": math.log1p(max(margin_nats, 0.0)),
-        "log_evidence": math.log1p(max(evidence_nats, 0.0)),
         "log_sigma": math.log(min(max(sigma_s, 1e-4), 1.0) / 0.01),
         "log_range": math.log(min(max(range_s, 1.0), 1e4)),
-        "density": math.log1p(max(kinds, 0.0) / max(support.data_s, 0.5)),
-        "log_rest": math.log1p(max(kinds - max(support.kinds, default=0.0), 0.0)),
-        "cues_for": _share_for(support.kinds),
-        "parts_for": _share_for(support.parts),
-        "sensors_for": _share_for(support.sensors),
+        "log_data": math.log(data_s),
+        "log_density": math.log(max(sum(support.kinds), 0.1) / data_s + 0.05),
+        "middle_part": math.asinh(statistics.median(support.parts or (0.0,)) / 2.0),
+        "cues_for": sum(nats > 0 for nats in support.kinds) / max(len(support.kinds), 1),
         "against": min(max(-min(support.parts, default=0.0), 0.0), 10.0) / 3.0,
     }
-
-
-def _share_for(nats: tuple[float, ...]) -> float:
-    return sum(value > 0 for value in nats) / max(len(nats), 1)
 
 
 def confidence(values: dict[str, float], tolerance_s: float = TOLERANCE_S) -> float:
@@ -64,4 +57,4 @@ def confidence(values: dict[str, float], tolerance_s: float = TOLERANCE_S) -> fl
 def error_scale_s(values: dict[str, float]) -> float:
     """Mean absolute timing error about the right peak, seconds."""
     fitted = calibration()["confidence"]
-    return math.exp(fitted["scale_intercept"] + fitted["scale_log_sigma"] * values["log_sigma"])
+    return math.exp(fitted["scale_intercept"] + sum(fitted[f"scale_{name}"] * values[name] for name in SCALE_FEATURES))

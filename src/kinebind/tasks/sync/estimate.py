@@ -21,7 +21,6 @@ from kinebind.tasks.sync.limb_signals import RATE_HZ
 from kinebind.tasks.sync.pieces import Line, Windows, fit_pieces
 from kinebind.tasks.sync.readings import Found, find_reading, slow_motion
 from kinebind.tasks.sync.result import (
-    ANSWERED_AT,
     ClockAnswer,
     Curve,
     Piece,
@@ -30,7 +29,7 @@ from kinebind.tasks.sync.result import (
     SensorFinding,
     SyncResult,
 )
-from kinebind.tasks.sync.rivals import rivals
+from kinebind.tasks.sync.rivals import standing
 from kinebind.tasks.sync.scene import Scene, whole_range
 from kinebind.tasks.sync.search import WHOLE_S, Anchors
 from kinebind.tasks.sync.support import support
@@ -117,7 +116,9 @@ def _one_clock(
     if hint is not None:
         near = (max(whole[0], hint.offset_s - hint.width_s), min(whole[1], hint.offset_s + hint.width_s))
         if near[0] < near[1]:
-            answer = _answer(clock_id, sensors, find_reading(sensors, scene, near), scene.sensor is None, tolerance_s)
+            answer = _answer(
+                clock_id, sensors, find_reading(sensors, scene, near), scene.sensor is None, tolerance_s, True
+            )
             if answer.answered:
                 return answer
         notes = (
@@ -139,8 +140,10 @@ def _unheard(sensors: tuple[Felt, ...]) -> tuple[SensorFinding, ...]:
     return tuple(SensorFinding(s.imu.name, s.imu.site, s.imu.site is not None, 0.0) for s in sensors)
 
 
-def _answer(clock_id: str, sensors: tuple[Felt, ...], found: Found, has_video: bool, tolerance_s: float) -> ClockAnswer:
-    """Refine the guesses into pieces with lines, and say how sure they are."""
+def _answer(
+    clock_id: str, sensors: tuple[Felt, ...], found: Found, has_video: bool, tolerance_s: float, hinted: bool = False
+) -> ClockAnswer:
+    """Refine the guesses into pieces with lines, and say how sure they are; hinted: searched near a user's hint."""
     hypothesis = found.hypothesis
     windows = follow(hypothesis, found.guesses)
     lines = fit_pieces(windows)
@@ -148,10 +151,7 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: Found, has_video: b
     line = lines[main][0]
     nats = sum(own.nats for own, _ in lines)
     curve = found.anchors.along(line.slope, line.ref_s, _near_line(found.anchors, line))
-    others = rivals(found.anchors.lag_s, curve, line.offset_s)
-    inside = np.abs(found.anchors.lag_s - line.offset_s) <= 0.1
-    top = float(curve[inside].max()) if inside.any() else line.nats
-    margin = top - others[0][1] if others else top
+    stands_out = standing(found.anchors.lag_s, curve, line.offset_s, line.nats)
     edges = _edges_s(hypothesis, lines, sensors)
     sure_each = []
     values: dict[str, float] = {}
@@ -160,16 +160,20 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: Found, has_video: b
         share = min(max(own.nats, 0.0) / max(line.nats, 1e-9), 1.0)
         lag_s = float(own.at((start_s + end_s) / 2 + own.offset_s))
         stands = support(hypothesis, lag_s, start_s + lag_s, end_s + lag_s)
-        of_piece = features(own.nats, margin * share, own.offset_std_s, found.searched_s, stands)
+        of_piece = features(stands_out.margin_nats * share, own.offset_std_s, found.searched_s, stands)
         sure_each.append(confidence(of_piece, tolerance_s))
         values = of_piece if own is line else values
     if all(refusal.imu_is_still(s) for s in sensors):
         sure_each = [min(own, STILL_CONFIDENCE) for own in sure_each]
     sure = min(sure_each)
     usable_s = float(found.anchors.overlap_s.max(axis=1).sum())
+    wide = found.searched_s > refusal.WIDE_S and not hinted
+    needed = refusal.needed_confidence(wide)
     reason = None
-    if sure < ANSWERED_AT or usable_s < refusal.SHORTEST_OVERLAP_S:
-        reason = refusal.why(sensors, hypothesis, usable_s, nats, [lag for lag, _ in others], line.offset_s, has_video)
+    too_calm = wide and not refusal.moved_enough(sensors)
+    if sure < needed or too_calm or usable_s < refusal.SHORTEST_OVERLAP_S:
+        lags_s = [lag for lag, _ in stands_out.rivals]
+        reason = refusal.why(sensors, hypothesis, usable_s, nats, lags_s, line.offset_s, has_video, wide)
     pieces = _pieces(lines, edges, sure_each)
     longest = max(pieces, key=lambda p: p.end_s - p.start_s, default=None)
     # The curve is drawn over the offset that is reported, which holds at another time than the line's.
@@ -184,12 +188,13 @@ def _answer(clock_id: str, sensors: tuple[Felt, ...], found: Found, has_video: b
         uncertainty_s=error_scale_s(values),
         skew_uncertainty=line.slope_std,
         reason=reason,
+        needed_confidence=needed,
         mirrored=hypothesis.mirrored,
         overlap_s=sum(p.end_s - p.start_s for p in pieces),
-        rivals_s=tuple((lag + ref_shift, own) for lag, own in others),
+        rivals_s=tuple((lag + ref_shift, own) for lag, own in stands_out.rivals),
         curve=Curve(found.anchors.lag_s[::thin] + ref_shift, curve[::thin]),
         residuals=_residuals(lines),
-        features=values | {"evidence_nats": nats, "margin_nats": margin},
+        features=values | {"evidence_nats": nats, "margin_nats": stands_out.margin_nats},
         notes=found.notes,
     )
 

@@ -8,13 +8,13 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from kinebind.parts import mirror_site
-from kinebind.tasks.sync.confidence import confidence, features
+from kinebind.tasks.sync.confidence import RIGHT_PEAK_S, confidence, features
 from kinebind.tasks.sync.cues import Felt
 from kinebind.tasks.sync.follow import BAND_S, WINDOW_S
 from kinebind.tasks.sync.hypothesis import Hypothesis, beside, window_evidence, worn_by
 from kinebind.tasks.sync.limb_signals import track
 from kinebind.tasks.sync.result import Reason
-from kinebind.tasks.sync.rivals import rivals
+from kinebind.tasks.sync.rivals import standing
 from kinebind.tasks.sync.scene import Scene, whole_range
 from kinebind.tasks.sync.search import Anchors, Guess, agreed_lines, search_anchors
 from kinebind.tasks.sync.support import support
@@ -118,9 +118,7 @@ def slow_motion(sensors: tuple[Felt, ...], scene: Scene, nats: float) -> Reason 
             high = max(whole_range(s.imu, shrunk)[1] for s in sensors)
             found = look(worn_by(sensors, person, name), (low, high))
             guess = found.guesses[0]
-            others = rivals(found.anchors.lag_s, found.anchors.along(guess.slope, guess.ref_s), guess.offset_s)
-            margin = guess.nats - others[0][1] if others else guess.nats
-            if guess.nats > best[0] and confidence(_features(found, guess, margin)) >= SLOW_MOTION_CONFIDENCE:
+            if guess.nats > best[0] and confidence(_features(found, guess), RIGHT_PEAK_S) >= SLOW_MOTION_CONFIDENCE:
                 best = (guess.nats, factor)
     factor = best[1]
     if factor == 1.0:
@@ -133,9 +131,11 @@ def slow_motion(sensors: tuple[Felt, ...], scene: Scene, nats: float) -> Reason 
     )
 
 
-def _features(found: Found, guess: Guess, margin_nats: float) -> dict[str, float]:
+def _features(found: Found, guess: Guess) -> dict[str, float]:
     """Features of a guess that is not refined: its peak is taken to be as wide as a good one's."""
     hypothesis = found.hypothesis
     start_s, end_s = hypothesis.first / hypothesis.rate_hz, hypothesis.stop / hypothesis.rate_hz
     stands = support(hypothesis, float(guess.at((start_s + end_s) / 2)), start_s, end_s)
-    return features(guess.nats, margin_nats, 0.01, found.searched_s, stands)
+    curve = found.anchors.along(guess.slope, guess.ref_s)
+    among = standing(found.anchors.lag_s, curve, guess.offset_s, guess.nats)
+    return features(among.margin_nats, 0.01, found.searched_s, stands)

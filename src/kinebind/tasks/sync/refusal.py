@@ -8,12 +8,41 @@ from kinebind.clock import FloatArray
 from kinebind.tasks.sync.cues import Felt
 from kinebind.tasks.sync.hypothesis import Hypothesis
 from kinebind.tasks.sync.limb_signals import RATE_HZ
-from kinebind.tasks.sync.result import Reason
+from kinebind.tasks.sync.result import ANSWERED_AT, Reason
 
 STILL_RATE_RAD_S = 0.15
 STILL_ACC_M_S2 = 0.3
 STILL_LIMB_M = 0.02
 SHORTEST_OVERLAP_S = 1.0
+WIDE_S = 4.0
+"""Who searches over more seconds than this, without a hint, may not know that the recordings belong together."""
+WIDE_NEEDED = 0.85
+BRISK_RATE_RAD_S = 1.0
+BRISK_S, BRISK_SHARE = 10.0, 0.15
+"""A wide search is answered where the sensors turn briskly for this long, or for this share of a short recording."""
+
+
+def needed_confidence(wide: bool) -> float:
+    """Confidence from which an answer is given.
+
+    Strangers' recordings agree somewhere if one only searches widely enough, so a wide search has to find more.
+    """
+    return WIDE_NEEDED if wide else ANSWERED_AT
+
+
+def brisk_s(sensors: tuple[Felt, ...]) -> float:
+    """Seconds, the mean over the sensors, during which they turned by BRISK_RATE_RAD_S or more."""
+    turning = [sensor.signal("turn")[:, 0] for sensor in sensors]
+    return sum(float(np.count_nonzero(turn >= BRISK_RATE_RAD_S)) for turn in turning) / (RATE_HZ * len(sensors))
+
+
+def moved_enough(sensors: tuple[Felt, ...]) -> bool:
+    """Whether the sensors moved briskly for long enough to be searched for widely.
+
+    People who stand about sway and shift a little, and all of them alike.
+    """
+    lasted_s = sum(sensor.matrix.shape[0] for sensor in sensors) / (RATE_HZ * len(sensors))
+    return bool(brisk_s(sensors) >= min(BRISK_S, BRISK_SHARE * lasted_s))
 
 
 def imu_is_still(sensor: Felt) -> bool:
@@ -75,8 +104,9 @@ def why(
     rival_lags_s: list[float],
     answer_s: float,
     has_video: bool = True,
+    wide: bool = True,
 ) -> Reason:
-    """The reason for a refusal, most telling first."""
+    """The reason for a refusal, most telling first; wide: whether widely searched, which asks for brisk movement."""
     seen = "the video's person" if has_video else "the reference sensor"
     if overlap_s < SHORTEST_OVERLAP_S:
         return Reason(
@@ -95,6 +125,12 @@ def why(
             "no_motion_pose",
             "The limbs that carry the sensors hardly move in the video.",
             "Use a stretch of the video in which they move, or check the person (--person) and the sites.",
+        )
+    if wide and not moved_enough(sensors):
+        return Reason(
+            "little_motion",
+            f"The sensors moved briskly for {brisk_s(sensors):.1f} s only: too little for so wide a search.",
+            "Record a few brisk movements, or say about where the offset is (--near, or a narrow --search).",
         )
     period, height = period_s(hypothesis) if has_video else (0.0, 0.0)
     if height > 0.5 and rival_lags_s and evidence_nats > 8.0:

@@ -12,10 +12,17 @@ import numpy as np
 from kinebind.clock import ClockMap, FloatArray
 
 ANSWERED_AT = 0.5
-"""An answer counts as given where its confidence is at least this."""
+"""No answer is given with less confidence than this."""
 
 ReasonCode = Literal[
-    "no_motion_imu", "no_motion_pose", "too_little_overlap", "periodic", "no_match", "weak", "slow_motion"
+    "no_motion_imu",
+    "no_motion_pose",
+    "little_motion",
+    "too_little_overlap",
+    "periodic",
+    "no_match",
+    "weak",
+    "slow_motion",
 ]
 
 
@@ -76,8 +83,8 @@ class ClockAnswer:
     """The answer for one clock.
 
     person: whom the sensors were taken to be worn by (the reference sensor's name where there is no video).
-    confidence: stated probability that the timing error is ≤ 50 ms (or the tolerance that was asked for); an
-        answer counts as given from 0.5 on.
+    confidence: stated probability that the timing error is ≤ 50 ms (or the tolerance that was asked for).
+    needed_confidence: from which an answer is given; higher where the search was wide.
     pieces: at least one where there is a best guess, also in a refusal; empty where nothing could be computed.
     uncertainty_s: mean absolute timing error to expect if the peak is the right one, seconds.
     reason: set in a refusal. notes: what else the user should know (mirrored video, sites found, repairs).
@@ -92,6 +99,7 @@ class ClockAnswer:
     uncertainty_s: float = math.nan
     skew_uncertainty: float = math.nan
     reason: Reason | None = None
+    needed_confidence: float = ANSWERED_AT
     mirrored: bool = False
     overlap_s: float = 0.0
     rivals_s: tuple[tuple[float, float], ...] = ()
@@ -159,6 +167,7 @@ class SyncResult:
                 "person": a.person,
                 "status": "answered" if a.answered else "refused",
                 "confidence": a.confidence,
+                "needed_confidence": a.needed_confidence,
                 "offset_s": clock.offset_s if clock else None,
                 "skew_ppm": clock.skew_ppm if clock else None,
                 "ref_time_s": clock.ref_time_s if clock else None,

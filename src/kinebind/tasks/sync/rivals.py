@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from kinebind.clock import FloatArray
 
 LOBE_S = 0.15
 """Least half-width of a peak of the evidence: nothing nearer is another peak."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How an answer stands among all the lags that were searched: by how many nats its peak is higher than the best
+    rival's (or than nothing), and the rivals, (lag in seconds, nats), strongest first.
+    """
+
+    margin_nats: float
+    rivals: tuple[tuple[float, float], ...]
+
+
+def standing(lag_s: FloatArray, nats: FloatArray, answer_s: float, peak_nats: float) -> Standing:
+    """The standing of an answer; `peak_nats` is its evidence where it lies outside the curve."""
+    others = tuple(rivals(lag_s, nats, answer_s))
+    near = np.abs(lag_s - answer_s) <= 0.1
+    top = float(nats[near].max()) if near.any() else peak_nats
+    return Standing(top - others[0][1] if others else top, others)
 
 
 def rivals(lag_s: FloatArray, nats: FloatArray, answer_s: float, count: int = 5) -> list[tuple[float, float]]:

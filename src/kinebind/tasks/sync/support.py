@@ -1,4 +1,4 @@
-"""How broadly an answer is supported: all along the data, by cues of different kinds, by every sensor.
+"""How broadly an answer is supported: all along the data, by cues of different kinds.
 
 A chance agreement usually lives in one moment or in one signal; the truth shows in all of them.
 """
@@ -23,13 +23,12 @@ PARTS = 4
 
 @dataclass(frozen=True)
 class Support:
-    """Evidence at the answer's lag, nats, in parts of the overlap's time, by kind of cue, and by sensor; and the
-    seconds of overlap, summed over the sensors.
+    """Evidence at the answer's lag, nats, in parts of the overlap's time and by kind of cue; and the seconds of
+    overlap, summed over the sensors.
     """
 
     parts: tuple[float, ...]
     kinds: tuple[float, ...]
-    sensors: tuple[float, ...]
     data_s: float
 
 
@@ -49,7 +48,6 @@ def support(hypothesis: Hypothesis, lag_s: float, start_s: float, end_s: float) 
         stretches.append((centre - half, centre + half))
     parts = np.zeros(PARTS)
     kinds: dict[str, float] = {}
-    sensors = []
     data_s = 0.0
     for own in hypothesis.options:
         pairing = next(iter(own.values()))
@@ -57,11 +55,10 @@ def support(hypothesis: Hypothesis, lag_s: float, start_s: float, end_s: float) 
             nats, _ = _at(pairing, start, stop, lag, rate)
             parts[part] += nats.sum()
         nats, overlap_s = _at(pairing, *whole, lag, rate)
-        sensors.append(float(nats.sum()))
         data_s += overlap_s
         for cue, value in zip(pairing.cues, nats, strict=True):
             kinds[cue.name] = kinds.get(cue.name, 0.0) + float(value)
-    return Support(tuple(parts.tolist()), tuple(kinds.values()), tuple(sensors), data_s)
+    return Support(tuple(parts.tolist()), tuple(kinds.values()), data_s)
 
 
 def _seen(hypothesis: Hypothesis, start: int, stop: int) -> npt.NDArray[np.int64]:
