@@ -223,7 +223,7 @@ def _confidence(data: Path, final: bool) -> dict[str, float]:
         "false_answer_rate": float(np.mean([o.answered for o in strangers])),
         "false_answer_rate_20s": float(np.mean([o.answered for o in _flat(parallel(_answered, strangers_20s))])),
         "idle_answered": float(np.mean([o.answered for o in idle])),
-        "idle_right_of_answered": float(np.mean([o.error_s <= 0.05 for o in idle if o.answered] or [False])),
+        "idle_best_guess_within_50ms": float(np.mean([o.error_s <= 0.05 for o in idle])),
     }
     return metrics
 
