@@ -42,7 +42,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
         os.close(handle)
     except OSError as error:
-        raise InputError(f"Cannot write {target}: {error.strerror}.", "Choose another place with --out.") from error
+        raise InputError(f"Cannot write {target}: {error.strerror}.", "Choose another place.") from error
     part = Path(name)
     try:
         yield part
@@ -54,7 +54,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         part.replace(target)
     except OSError as error:
         raise InputError(
-            f"Cannot write {target}: {error.strerror or error}.", "Free some space or choose another place with --out."
+            f"Cannot write {target}: {error.strerror or error}.", "Free some space or choose another place."
         ) from error
     finally:
         part.unlink(missing_ok=True)

@@ -146,6 +146,17 @@ def test_a_closed_pipe_is_no_error(walk):
     assert done.stderr == ""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", [["inspect", "poses.npz"], ["inspect", "poses.npz", "--json"], ["sync", "--json"]])
+def test_a_full_disk_behind_stdout_is_told(walk, words):
+    script = "from kinebind.cli import main; main()"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", script, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_the_package_gives_read_and_sync_when_asked():
     fresh = "import sys, kinebind; assert 'kinebind.tasks' not in sys.modules; print(kinebind.read, kinebind.sync)"
     done = subprocess.run([sys.executable, "-c", fresh], capture_output=True, text=True)

@@ -231,7 +231,7 @@ def on_a_full_disk(kinebind):
 def test_a_full_disk_leaves_nothing_half_written(walk, on_a_full_disk, words):
     before = {p.name for p in walk.iterdir()}
     said = on_a_full_disk(*words)
-    said.refused("Cannot write", "--out")
+    said.refused("Cannot write", "another place")
     assert ".part" not in said.err  # a place that the user never named, and that is gone
     assert {p.name for p in walk.iterdir()} == before
 

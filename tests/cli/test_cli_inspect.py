@@ -44,6 +44,15 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_others(walk, kinebind):
     assert kinebind("inspect", "left_wrist.csv", "--format", "mmpose", "--json").code == 2
 
 
+def test_a_setting_that_no_file_takes_is_refused(walk, kinebind):
+    kinebind("inspect", "left_wrist.csv", "--fps", "30").refused("--fps means nothing")
+    kinebind("inspect", "left_wrist.csv", "poses.npz", "--up", "y").refused("--up means nothing")
+    assert "--up means nothing" in kinebind("inspect", "recording.toml", "--up", "y").out
+    assert kinebind("inspect", "left_wrist.csv", "poses.npz", "--fps", "30", "--time-unit", "s").code == 0
+    package.save(package.read("poses.npz"), "poses.kinebind")
+    kinebind("inspect", "poses.kinebind", "--fps", "30").refused("--fps means nothing")
+
+
 def test_motion_and_labels_are_told(tmp_path, kinebind, walk):
     from kinebind import Label
     from kinebind.body.made_up import made_up_motion

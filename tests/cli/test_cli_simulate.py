@@ -97,6 +97,7 @@ def test_more_people_than_motions_share_them(capture, kinebind, tmp_path):
         ("--offset x", "--offset"), ("--offset 400", "less than 2 s"), ("--skew 20000", "no clock's"),
         ("--duration 1", "--duration"), ("--fps 1", "--fps"), ("--rate 1e6", "--rate"), ("--people 0", "--people"),
         ("nothing.bvh", "There is no file"),
+        ("--seed -1", "--seed"), ("--offset nan", "'nan'"), ("--skew inf", "'inf'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_simulated_is_refused(tmp_path, monkeypatch, kinebind, words, told):

@@ -69,11 +69,12 @@ class Screen:
 
 def show_error(what: str, fix: str, *, as_json: bool) -> None:
     """What is wrong and what to do, on stderr; with as_json also as an object on stdout."""
-    if as_json:
-        print(json.dumps({"error": {"what": what, "fix": fix}}, indent=2, ensure_ascii=False))
     print(f"error: {what}", file=sys.stderr)
     if fix:
         print(f"fix: {fix}", file=sys.stderr)
+    if as_json:
+        with contextlib.suppress(OSError):  # where stdout is what cannot be written
+            print(json.dumps({"error": {"what": what, "fix": fix}}, indent=2, ensure_ascii=False))
 
 
 def error_dict(error: InputError) -> dict[str, str]:

@@ -10,7 +10,7 @@ import typer
 from kinebind.cli import options
 from kinebind.cli.console import Screen
 from kinebind.cli.files import write_imu_table, write_poses
-from kinebind.cli.job_files import read_any
+from kinebind.cli.job_files import nothing_idle, read_any
 from kinebind.cli.settings import Settings
 from kinebind.errors import InputError
 from kinebind.recording import Recording
@@ -34,12 +34,15 @@ def convert(
     ending = target.suffix.lower()
     if ending not in _ENDINGS:
         raise InputError(f"{target} has an ending that says no format.", f"Use one of: {', '.join(_ENDINGS)}.")
+    if not target.parent.is_dir():
+        raise InputError(f"There is no folder {target.parent}.", "Make it first, or choose another place.")
     if target.is_dir():
         raise InputError(f"{target} is a folder.", "Name a file.")
     if target.exists() and source.exists() and target.samefile(source):
         raise InputError(f"{target} is the file that is read.", "Choose another name.")
     with screen.busy(f"Reading {source}"):
-        recording = read_any(source, settings)[2]
+        fmt, _, recording = read_any(source, settings)
+    nothing_idle(settings, [fmt])
     if sensor is not None:
         chosen = [imu for imu in recording.imus if imu.name == sensor]
         if not chosen:

@@ -38,7 +38,7 @@ pocket that nobody wrote down; a spare sensor was left on the table. Four clocks
 
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write it all.")] = Path("demo-out"),
-    seed: Annotated[int, typer.Option(metavar="N", help="Another seed, other people.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another seed, other people.")] = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from kinebind.cli import options
 from kinebind.cli.console import Screen, error_dict
-from kinebind.cli.job_files import read_any
+from kinebind.cli.job_files import nothing_idle, read_any
 from kinebind.cli.settings import Settings
 from kinebind.errors import InputError
 from kinebind.imu import GRAVITY_M_S2
@@ -36,6 +36,8 @@ def inspect(
     """
     screen = Screen(json=json, quiet=quiet)
     told = [_told(file, settings) for file in files]
+    if not any(entry["error"] for entry in told):
+        nothing_idle(settings, [entry["format"] for entry in told])
     for entry in told:
         _show(entry, screen)
     screen.answer({"format": "kinebind-inspect-1", "files": told})

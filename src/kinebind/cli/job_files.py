@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet
 
 from kinebind.cli.inputs import Job, SensorFile, gather, motion_options, pose_options, sensor_options, site_of
-from kinebind.cli.settings import SENSOR_SETTINGS, SETTINGS, Settings, unknown
+from kinebind.cli.settings import MOTION_SETTINGS, POSE_SETTINGS, SENSOR_SETTINGS, SETTINGS, Settings, flag, unknown
 from kinebind.errors import InputError
 from kinebind.parts import parse_site
 from kinebind.readers import format_named, read, sniff
@@ -27,6 +27,7 @@ _TOML_KEYS = ("name", "pose", "imu", *SETTINGS)
 _IMU_KEYS = ("path", "site", "name", "clock", "format", *SENSOR_SETTINGS)
 _COLUMNS = ("name", "pose", "imu", *SETTINGS)
 _LARGEST_TOML_BYTES = 1 << 20
+_TOML_FORMAT = "recording.toml"
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,8 @@ def read_any(path: Path, settings: Settings) -> tuple[str, str, Recording]:
     """Whatever a file holds: its format's name and description, and the recording. Raises InputError."""
     if is_job_file(path):
         job = read_toml(path)
-        return (
-            "recording.toml",
-            "a recording of several files",
-            gather(replace(job, settings=settings.over(job.settings))),
-        )
+        job = replace(job, settings=settings.over(job.settings))
+        return _TOML_FORMAT, "a recording of several files", gather(job)
     fmt = format_named(settings.format[0]) if settings.format else sniff(path)
     options: dict[str, Any] = {}
     if fmt.kind == "motion":
@@ -117,6 +115,19 @@ def read_any(path: Path, settings: Settings) -> tuple[str, str, Recording]:
     elif fmt.kind != "recording":
         options = sensor_options(settings) if fmt.kind == "imu" else pose_options(settings)
     return fmt.name, fmt.describes, read(path, format=fmt.name, **options)
+
+
+def nothing_idle(settings: Settings, formats: Sequence[str]) -> None:
+    """Raises InputError for a setting that no file takes which `read_any` read; formats: the names that it gave."""
+    if _TOML_FORMAT in formats:
+        return  # which has looked at this itself
+    kinds = {format_named(name).kind for name in formats}
+    # A motion's reader refuses by itself what it does not take.
+    for kind, names in (("imu", SENSOR_SETTINGS), ("poses", POSE_SETTINGS), ("motion", MOTION_SETTINGS)):
+        if kind not in kinds and not (kind == "poses" and "motion" in kinds):
+            for name in names:
+                if name in settings.said():
+                    raise InputError(f"{flag(name)} means nothing: no file here takes it.", "Leave it out.")
 
 
 def is_table_of_recordings(path: Path) -> bool:

@@ -55,7 +55,7 @@ def simulate(
     ] = None,
     skew: Annotated[str | None, typer.Option(metavar="PPM,...", help="In parts per million, likewise.")] = None,
     no_gyroscope: Annotated[bool, typer.Option("--no-gyroscope", help="Acceleration alone.")] = False,
-    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same recording.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="The same seed gives the same recording.")] = 0,
     kind: Annotated[str, typer.Option("--as", metavar="KIND", help="Files: csv, parquet or kinebind.")] = "csv",
     *,
     settings: Settings,
@@ -193,7 +193,9 @@ def _numbers(text: str | None, count: int, flag: str) -> list[float]:
         found = [float(word) for word in text.split(",")]
     except ValueError as error:
         raise InputError(f"{flag} has '{text}'.", "Give numbers with commas between.") from error
-    if len(found) not in (1, count) or not all(map(math.isfinite, found)):
+    if not all(map(math.isfinite, found)):
+        raise InputError(f"{flag} has '{text}'.", "Give finite numbers.")
+    if len(found) not in (1, count):
         raise InputError(f"{flag} has {len(found)} numbers for {count} clocks.", "Give one, or one for each clock.")
     return found * count if len(found) == 1 else found
 
