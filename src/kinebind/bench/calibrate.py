@@ -64,7 +64,8 @@ def answers(case: Scene, matched: bool, range_s: float) -> list[Case]:
 
 
 def fit_confidence(cases: list[Case]) -> dict[str, float]:
-    """Logistic regression (slightly ridged) of the right peak, and the Laplace scale of the error about it."""
+    """Logistic regression (slightly ridged) of the right peak, and the scale of the error about it, which is
+    Laplacian up to RIGHT_PEAK_S."""
     x = np.array([[1.0, *(f[name] for name in FEATURES)] for f, _ in cases])
     error_s = np.array([e for _, e in cases])
     y = (error_s <= RIGHT_PEAK_S).astype(np.float64)
@@ -81,8 +82,8 @@ def fit_confidence(cases: list[Case]) -> dict[str, float]:
     error = error_s[right]
 
     def spread(w: FloatArray) -> float:
-        log_scale = width @ w
-        return float(np.mean(log_scale + error * np.exp(-log_scale)))
+        scale = np.exp(width @ w)
+        return float(np.mean(np.log(scale) + error / scale + np.log(-np.expm1(-RIGHT_PEAK_S / scale))))
 
     scale = minimize(spread, np.array([-4.0, *(0.0 for _ in SCALE_FEATURES)])).x
     names = ("intercept", *FEATURES, "scale_intercept", *(f"scale_{name}" for name in SCALE_FEATURES))

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinebind.tasks.sync.calibration import calibration
-from kinebind.tasks.sync.confidence import FEATURES, SCALE_FEATURES, confidence, error_scale_s, features
+from kinebind.tasks.sync.confidence import (
+    FEATURES,
+    RIGHT_PEAK_S,
+    SCALE_FEATURES,
+    confidence,
+    error_scale_s,
+    expected_error_s,
+    features,
+)
 from kinebind.tasks.sync.support import Support
 
 NATS = st.floats(-1e6, 1e6)
@@ -70,13 +78,18 @@ def test_a_sharper_peak_promises_a_smaller_error():
 
 
 def test_confidence_is_the_right_peak_times_the_error_about_it():
-    """1 − exp(−tolerance / scale) of a Laplace distribution, times a logistic curve of the features."""
-    values = features(12.0, 0.02, 60.0, BROAD)
+    """A logistic curve of the features, times the share of a Laplace distribution, cut off at the right peak's end."""
+    values = features(12.0, 0.3, 60.0, BROAD)
     fitted = calibration()["confidence"]
     z = fitted["intercept"] + sum(fitted[name] * values[name] for name in FEATURES)
-    laplace = np.random.default_rng(91).laplace(0.0, error_scale_s(values), 200_000)
-    within = np.mean(np.abs(laplace) <= 0.02)
-    assert confidence(values, 0.02) == pytest.approx(within / (1.0 + math.exp(-z)), abs=0.005)
+    drawn = np.abs(np.random.default_rng(91).laplace(0.0, error_scale_s(values), 400_000))
+    drawn = drawn[drawn <= RIGHT_PEAK_S]
+    for tolerance_s in (0.02, 0.1):
+        within = np.mean(drawn <= tolerance_s)
+        assert confidence(values, tolerance_s) == pytest.approx(within / (1.0 + math.exp(-z)), abs=0.005)
+    assert expected_error_s(values) == pytest.approx(drawn.mean(), rel=0.01)
+    # On the right peak nothing is further away than that.
+    assert confidence(values, 5.0) == confidence(values, RIGHT_PEAK_S) == pytest.approx(1.0 / (1.0 + math.exp(-z)))
 
 
 # -- calibration -----------------------------------------------------------------------------------------------

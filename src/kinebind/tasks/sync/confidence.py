@@ -1,8 +1,9 @@
 """How sure an answer is: the stated probability that its timing error stays within a tolerance.
 
 Two parts, both fitted on simulated recordings and development data: that the peak is the right one (a logistic
-regression), and that the error about the right peak stays within the tolerance (a Laplace distribution whose scale
-follows the width of the peak). The product is the confidence, so one fit serves every tolerance.
+regression), and that the error about the right peak stays within the tolerance (a Laplace distribution, cut off where
+the peak ends, whose scale follows the width of the peak and how well the signals agree). The product is the
+confidence, so one fit serves every tolerance.
 """
 
 from __future__ import annotations
@@ -51,10 +52,20 @@ def confidence(values: dict[str, float], tolerance_s: float = TOLERANCE_S) -> fl
     fitted = calibration()["confidence"]
     score = fitted["intercept"] + sum(fitted[name] * values[name] for name in FEATURES)
     right_peak = 1.0 / (1.0 + math.exp(-min(max(score, -30.0), 30.0)))
-    return right_peak * (1.0 - math.exp(-tolerance_s / error_scale_s(values)))
+    scale_s = error_scale_s(values)
+    # An answer on the right peak is within RIGHT_PEAK_S by definition: the distribution ends there.
+    within = math.expm1(-min(tolerance_s, RIGHT_PEAK_S) / scale_s) / math.expm1(-RIGHT_PEAK_S / scale_s)
+    return right_peak * within
+
+
+def expected_error_s(values: dict[str, float]) -> float:
+    """Mean absolute timing error to expect if the peak is the right one, seconds."""
+    scale_s = error_scale_s(values)
+    beyond = math.exp(-RIGHT_PEAK_S / scale_s)
+    return scale_s - RIGHT_PEAK_S * beyond / (1.0 - beyond)
 
 
 def error_scale_s(values: dict[str, float]) -> float:
-    """Mean absolute timing error about the right peak, seconds."""
+    """Scale of the Laplace distribution, cut off at RIGHT_PEAK_S, of the timing error about the right peak, s."""
     fitted = calibration()["confidence"]
     return math.exp(fitted["scale_intercept"] + sum(fitted[f"scale_{name}"] * values[name] for name in SCALE_FEATURES))

@@ -13,7 +13,7 @@ from kinebind.imu import Imu
 from kinebind.recording import Recording
 from kinebind.tasks.sync import refusal
 from kinebind.tasks.sync.boundaries import boundaries_s
-from kinebind.tasks.sync.confidence import TOLERANCE_S, confidence, error_scale_s, features
+from kinebind.tasks.sync.confidence import TOLERANCE_S, confidence, expected_error_s, features
 from kinebind.tasks.sync.cues import Felt, felt
 from kinebind.tasks.sync.follow import follow
 from kinebind.tasks.sync.hypothesis import Hypothesis, window_evidence
@@ -185,7 +185,7 @@ def _answer(
         sensors=_findings(hypothesis, sensors, line),
         pieces=pieces,
         confidence=sure,
-        uncertainty_s=error_scale_s(values),
+        uncertainty_s=expected_error_s(values),
         skew_uncertainty=line.slope_std,
         reason=reason,
         needed_confidence=needed,

@@ -18,9 +18,13 @@ SKEW_PRIOR = 1e-3
 MAX_SKEW = 2e-3
 JUMP_NATS = 12.0
 """What a jump of the recorder costs: a piece of its own must explain its windows better by this much."""
-
+ORDER_S = 5.0
+"""A window half of which follows a lag has evidence for it, so that windows may seem to run back by as much."""
+_BIN_S = 0.5
 LEAST_JUMP_S = 0.02
 """Pieces that one line joins within this, under a frame, are one."""
+RETURN_S = 0.1
+"""Lines that come this near to each other are taken for one line that was left and met again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,35 +65,83 @@ class Line:
         return np.asarray(self.offset_s + self.slope * (np.asarray(time_s) - self.ref_s))
 
 
+def jump_nats(change_s: FloatArray | float) -> FloatArray:
+    """What a jump of the lag by `change_s` costs: the further it may go, the more lags there are to be met by chance.
+
+    Beyond a second, sizes are taken to be as likely in one octave as in the next.
+    """
+    return np.asarray(JUMP_NATS + np.log(np.maximum(np.abs(change_s), 1.0)))
+
+
+def best_path(windows: Windows) -> npt.NDArray[np.int64]:
+    """The column that each window follows (W,), −1 where it follows none, with the most evidence (Viterbi).
+
+    The lag may drift by one step from window to window, or jump for `jump_nats`. Neither clock runs backwards: from
+    the last window before a jump to the first after it, the IMU's time, reference minus lag, does not fall. Windows
+    between the two may follow none, since nothing fits while a recorder pauses.
+    """
+    count, width = windows.nats.shape
+    blocks = [np.flatnonzero(windows.block == b) for b in np.unique(windows.block)]
+    joined = windows.block[1:] == windows.block[:-1]
+    imu_s = windows.centre_s[:, None] - windows.lag / RATE_HZ
+    bins = np.floor((imu_s - imu_s.min()) / _BIN_S).astype(np.int64)
+    ahead = round(ORDER_S / _BIN_S)
+    # For each block and IMU time, the best score of a path that has got no further than there, and its last state.
+    reached = np.full((len(blocks), int(bins.max()) + ahead + 1), -np.inf)
+    ends = np.zeros(reached.shape, dtype=np.int64)
+    scores, came = np.zeros((count, width)), np.full((count, width), -1, dtype=np.int64)
+    for w in range(count):
+        options = np.full((4 + len(blocks), width), -np.inf)
+        sources = np.full(options.shape, -1, dtype=np.int64)
+        options[0] = 0.0  # begin here
+        if w > 0:
+            states = (w - 1) * width + np.arange(width)
+            options[1], sources[1] = scores[w - 1], states
+            options[2, 1:], sources[2, 1:] = np.where(joined, scores[w - 1, :-1] - 0.5, -np.inf), states[:-1]
+            options[3, :-1], sources[3, :-1] = np.where(joined, scores[w - 1, 1:] - 0.5, -np.inf), states[1:]
+            for b, own in enumerate(blocks):
+                change_s = (windows.lag[w] - windows.lag[w, own[own.size // 2]]) / RATE_HZ
+                at = bins[w] + ahead
+                options[4 + b], sources[4 + b] = reached[b, at] - jump_nats(change_s), ends[b, at]
+        best = np.argmax(options, axis=0)
+        scores[w] = options[best, np.arange(width)] + windows.nats[w]
+        came[w] = sources[best, np.arange(width)]
+        for b, own in enumerate(blocks):
+            for at in np.unique(bins[w, own]):
+                here = own[bins[w, own] == at]
+                top = int(here[np.argmax(scores[w, here])])
+                stop = at + int(np.searchsorted(reached[b, at:], scores[w, top]))
+                reached[b, at:stop], ends[b, at:stop] = scores[w, top], w * width + top
+    path = np.full(count, -1, dtype=np.int64)
+    state = int(np.argmax(scores))
+    while state >= 0:
+        w, column = divmod(state, width)
+        path[w] = column
+        state = int(came[w, column])
+    return path
+
+
 def split_at_jumps(windows: Windows) -> list[tuple[int, int, int, FloatArray]]:
     """Stretches of windows [start, stop) between jumps of the lag: their block and path of lags, seconds.
 
-    Viterbi over the columns: the lag may drift one step from window to window, or jump anywhere for JUMP_NATS.
+    Windows that follow none go to the neighbour that explains them better.
     """
-    count, width = windows.nats.shape
-    score = windows.nats[0].copy()
-    came = np.zeros((count, width), dtype=np.int64)
-    index = np.arange(width)
-    joined = windows.block[1:] == windows.block[:-1]
-    for w in range(1, count):
-        options = np.full((3, width), -np.inf)
-        options[0] = score
-        options[1, 1:] = np.where(joined, score[:-1] - 0.5, -np.inf)
-        options[2, :-1] = np.where(joined, score[1:] - 0.5, -np.inf)
-        best = np.argmax(options, axis=0)
-        value = options[best, index]
-        came[w] = index + np.array([0, -1, 1])[best]
-        top = int(np.argmax(score))
-        jumps = value < score[top] - JUMP_NATS
-        came[w][jumps] = top
-        score = np.where(jumps, score[top] - JUMP_NATS, value) + windows.nats[w]
-    path = np.zeros(count, dtype=np.int64)
-    path[-1] = int(np.argmax(score))
-    for w in range(count - 1, 0, -1):
-        path[w - 1] = came[w, path[w]]
-    cuts = [0, *(np.flatnonzero(np.abs(np.diff(path)) > 1) + 1).tolist(), count]
-    lag_s = windows.lag[np.arange(count), path] / RATE_HZ
-    return [(a, b, int(windows.block[path[a]]), lag_s[a:b]) for a, b in itertools.pairwise(cuts)]
+    path = best_path(windows)
+    rows = np.flatnonzero(path >= 0)
+    cuts = [0]
+    full = np.repeat(path[rows], np.diff(np.append(rows, path.size)))
+    full = np.concatenate([np.full(rows[0], path[rows[0]]), full])
+    for a, b in itertools.pairwise(rows.tolist()):
+        if abs(path[b] - path[a]) <= b - a and windows.block[path[a]] == windows.block[path[b]]:
+            continue
+        between = np.arange(a + 1, b)
+        gained = np.cumsum(windows.nats[between, path[a]] - windows.nats[between, path[b]])
+        split = a + 1 + int(np.argmax(np.append(0.0, gained)))
+        full[split:b] = path[b]
+        cuts.append(split)
+    cuts.append(path.size)
+    lag_s = windows.lag[np.arange(path.size), full] / RATE_HZ
+    return [(a, b, int(windows.block[full[a]]), lag_s[a:b]) for a, b in itertools.pairwise(cuts)]
 
 
 def fit_pieces(windows: Windows) -> list[tuple[Line, Windows]]:
@@ -120,7 +172,7 @@ def fit_pieces(windows: Windows) -> list[tuple[Line, Windows]]:
             joint, stretch = max(((fitted(*t), t) for t in tries), key=lambda found: found[0][0].nats)
             apart = sum(lines[k][0].nats for k in range(i, end + 1))
             moved_s = np.max(np.abs(joint[0].at(windows.centre_s[start:stop]) - own))
-            if joint[0].nats >= apart - JUMP_NATS * (end - i) or moved_s < LEAST_JUMP_S:
+            if joint[0].nats >= apart - _jumps_nats([line for line, _ in lines[i : end + 1]]) or moved_s < LEAST_JUMP_S:
                 lines[i : end + 1] = [joint]
                 stretches[i : end + 1] = [stretch]
                 i = max(i - 2, 0)
@@ -128,6 +180,22 @@ def fit_pieces(windows: Windows) -> list[tuple[Line, Windows]]:
         else:
             i += 1
     return lines
+
+
+def _jumps_nats(lines: list[Line]) -> float:
+    """What the jumps from line to line cost together.
+
+    One that leads back to the line before the last has met, of all lags as near, just the one that was known.
+    """
+
+    def apart_s(one: Line, other: Line) -> float:
+        return abs(float(other.at(other.ref_s) - one.at(other.ref_s)))
+
+    total = sum(float(jump_nats(apart_s(*pair))) for pair in itertools.pairwise(lines))
+    for first, second, third in zip(lines, lines[1:], lines[2:], strict=False):
+        if apart_s(first, third) < RETURN_S:
+            total += max(float(np.log(apart_s(second, third) / LEAST_JUMP_S)), 0.0)
+    return total
 
 
 def fit_line(windows: Windows, path_s: FloatArray, ref_s: float) -> Line:
