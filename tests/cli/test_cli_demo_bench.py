@@ -124,17 +124,19 @@ def test_what_cannot_be_benchmarked(asked, kinebind, tmp_path, monkeypatch):
 
 
 def test_results_hold_numbers_and_where_they_come_from(tmp_path):
-    path = write_results("x", {"a": 1, "b": 2.5}, command="kinebind bench x", variant="small", folder=tmp_path / "r")
+    given = {"command": "kinebind bench x", "variant": "full", "folder": tmp_path / "r"}
+    path = write_results("x", {"a": 1, "b": 2.5}, **given)
     told = json.loads(path.read_text())
     assert set(told) == {"command", "commit", "machine", "date", "variant", "metrics"}
     assert isinstance(told["metrics"]["a"], int)
     assert told["machine"] == machine()
     assert f"NumPy {np.__version__}" in machine()
     with pytest.raises(InputError, match="metric b"):
-        write_results("x", {"b": float("nan")}, command="c", folder=tmp_path / "r")
-    with pytest.raises(InputError, match="variant"):
-        write_results("x", {}, command="c", variant="tiny", folder=tmp_path / "r")
+        write_results("x", {"b": float("nan")}, **given)
+    small = write_results("x", {"a": 2}, **given | {"variant": "small"})
+    assert json.loads(small.read_text())["variant"] == "small"
     assert json.loads(path.read_text()) == told
+    assert list((tmp_path / "r").glob("*.json")) == [path]
     (tmp_path / "f").write_text("")
     with pytest.raises(InputError, match="Cannot write"):
         log_final("c", tmp_path / "f")

@@ -45,7 +45,7 @@ def bench(
         log_final(command, out)
     with screen.logging():
         metrics = _run(name, folder, final=final, fit=fit)
-    path = write_results(name, metrics, command=command, folder=out)
+    path = write_results(name, metrics, command=command, variant="full", folder=out)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for row in shown(metrics):
         table.add_row(*row)
