@@ -173,7 +173,7 @@ def test_missing_and_other_files(tmp_path):
         read_pickle(tmp_path / "none.pkl")
     with pytest.raises(InputError, match="cannot be read as pickle"):
         read_pickle(write(tmp_path / "a.pkl", b"PK\x03\x04 a zip"))
-    with pytest.raises(InputError, match="cannot be read as .npy"):
+    with pytest.raises(InputError, match=r"cannot be read as \.npy"):
         read_npy(write(tmp_path / "a.npy", pickle.dumps(1)))
     np.save(tmp_path / "a.npy", np.zeros(3, dtype=[("a", "f8")]))
     with pytest.raises(InputError, match="structured"):

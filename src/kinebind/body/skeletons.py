@@ -93,10 +93,10 @@ _VOCABULARIES: dict[str, _Vocabulary] = {
     "limb with side prefix": _Vocabulary(
         ("left", "right"),
         {
-            "pelvis": ("hips", "pelvis"), "chest": ("spine2", "spine1", "chest", "spine"),
+            "pelvis": ("hips", "pelvis"), "chest": ("spine2", "spine1", "chest", "spine", "t8"),
             "neck": ("neck", "neck1"), "head": ("head",),
-            "shoulder": ("@arm", "@uparm"), "elbow": ("@forearm", "@lowarm"), "wrist": ("@hand",),
-            "hip": ("@upleg", "@thigh"), "knee": ("@leg", "@lowleg"), "ankle": ("@foot",),
+            "shoulder": ("@arm", "@uparm", "@upperarm"), "elbow": ("@forearm", "@lowarm"), "wrist": ("@hand",),
+            "hip": ("@upleg", "@thigh", "@upperleg"), "knee": ("@leg", "@lowleg", "@lowerleg"), "ankle": ("@foot",),
             "toe": ("@toebase", "@toe", "end:@foot"),
         },
     ),

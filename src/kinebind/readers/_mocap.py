@@ -67,3 +67,21 @@ def read_mat(path: str | Path, *names: str) -> list[FloatArray]:
         return [variables[name].astype(np.float64, casting="safe") for name in names]
     except Exception as error:  # scipy raises whatever a damaged file leads to
         raise InputError(f"{path} cannot be read: {error}.", "It is damaged or incomplete: fetch it again.") from error
+
+
+def rotations_to_parents(rot_world_from_joint: FloatArray, parents: Sequence[int]) -> FloatArray:
+    """rot_parent_from_joint (T, J, 4) of world rotations (T, J, 4), x, y, z, w; a root's parent is the world.
+
+    Missing rotations (NaN) stay missing, and so do those of their children. Raises ValueError for a zero norm.
+    """
+    out = np.full(rot_world_from_joint.shape, np.nan)
+    known = np.asarray(np.isfinite(rot_world_from_joint).all(axis=-1))
+    for joint, parent in enumerate(parents):
+        rows = known[:, joint] & (known[:, parent] if parent >= 0 else True)
+        if not rows.any():
+            continue
+        own = Rotation.from_quat(rot_world_from_joint[rows, joint])
+        if parent >= 0:
+            own = Rotation.from_quat(rot_world_from_joint[rows, parent]).inv() * own
+        out[rows, joint] = own.as_quat()
+    return out

@@ -17,6 +17,7 @@ from kinebind.readers import (
     amc,
     bvh,
     geotec,
+    mvnx,
     openpack,
     poses_json,
     poses_npz,
@@ -42,7 +43,7 @@ def _is_recording(head: Head) -> bool:
 
 FORMATS: tuple[Format, ...] = (
     Format("kinebind", "recording", "a recording that Kinebind saved (.kinebind)", _is_recording, load),
-    xsens_mtw.FORMAT, xsens_dot.FORMAT, *openpack.FORMATS, utd_mhad.FORMAT, geotec.FORMAT,
+    xsens_mtw.FORMAT, xsens_dot.FORMAT, mvnx.FORMAT, *openpack.FORMATS, utd_mhad.FORMAT, geotec.FORMAT,
     *poses_json.FORMATS, *poses_npz.FORMATS,
     *bvh.FORMATS, *amc.FORMATS, *utd_kinect.FORMATS, *vicon.FORMATS,
     table.FORMAT,
