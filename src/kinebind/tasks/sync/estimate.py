@@ -145,7 +145,7 @@ def _answer(
 ) -> ClockAnswer:
     """Refine the guesses into pieces with lines, and say how sure they are; hinted: searched near a user's hint."""
     hypothesis = found.hypothesis
-    windows = follow(hypothesis, found.guesses)
+    windows = follow(hypothesis, found.guesses, found.range_s)
     lines = fit_pieces(windows)
     main = max(range(len(lines)), key=lambda i: lines[i][0].nats)
     line = lines[main][0]

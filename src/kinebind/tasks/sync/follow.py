@@ -1,11 +1,15 @@
-"""Follow the guessed lines of lag along the whole reference, window by window."""
+"""Follow the guessed lines of lag along the whole reference, window by window, and look for what they leave out."""
 
 from __future__ import annotations
 
-import numpy as np
+import itertools
 
+import numpy as np
+from scipy.ndimage import maximum_filter1d
+
+from kinebind.clock import FloatArray
 from kinebind.tasks.sync.hypothesis import Hypothesis, summed, windows_evidence
-from kinebind.tasks.sync.pieces import Windows
+from kinebind.tasks.sync.pieces import ORDER_S, Windows, best_path, jump_nats
 from kinebind.tasks.sync.search import WHOLE_S, Guess
 
 WINDOW_S = 20.0
@@ -15,37 +19,119 @@ LONG_HOP_S = 30.0
 """References longer than LONG_S are followed with a window every half minute: there is more than enough of them."""
 BAND_S = 1.0
 """How far around an expected line windows are searched."""
+SOUND_NATS = 40.0
+"""With this much evidence along a path, what it leaves out is worth a look."""
+_ASKED = 24
+"""How many windows of a stretch that was left out are searched, at most."""
 
 
-def follow(hypothesis: Hypothesis, guesses: list[Guess]) -> Windows:
-    """Evidence of windows all along the reference, around each guessed line."""
+def follow(hypothesis: Hypothesis, guesses: list[Guess], range_s: tuple[float, float]) -> Windows:
+    """Evidence of windows all along the reference, around each guessed line, at offsets in `range_s` alone.
+
+    A piece too short for the search over everything is looked for where the lines leave windows without evidence:
+    at all offsets which the order of time leaves for them.
+    """
+    windows = _around(hypothesis, guesses, range_s)
+    while len(guesses) < 8:
+        more = _left_out(hypothesis, windows, guesses[0].slope, range_s)
+        more = [g for g in more if all(_apart_s(g, other, windows.centre_s) > BAND_S for other in guesses)]
+        if not more:
+            break
+        guesses = [*guesses, *more]
+        windows = _around(hypothesis, guesses, range_s)
+    return windows
+
+
+def _around(hypothesis: Hypothesis, guesses: list[Guess], range_s: tuple[float, float]) -> Windows:
+    """Evidence of windows around each guessed line."""
     rate = hypothesis.rate_hz
-    length = hypothesis.stop - hypothesis.first
-    if length <= WHOLE_S * rate:
-        edges = [(hypothesis.first, hypothesis.stop)]
-        share = 1.0
-    else:
-        hop_s = HOP_S if length <= LONG_S * rate else LONG_HOP_S
-        width, hop = round(WINDOW_S * rate), round(hop_s * rate)
-        edges = [(a, a + width) for a in range(hypothesis.first, hypothesis.stop - width + 1, hop)]
-        edges[-1] = (edges[-1][0], hypothesis.stop)
-        share = min(hop_s / WINDOW_S, 1.0)
-    starts, stops = np.array(edges, dtype=np.int64).T
+    starts, stops, share = _edges(hypothesis)
     centre_s = (starts + stops) / 2 / rate
     apart: list[Guess] = []
     for guess in guesses:  # what lies inside the band of a stronger line is found there
-        if all(np.max(np.abs(guess.at(centre_s) - other.at(centre_s))) > 0.8 * BAND_S for other in apart):
+        if all(_apart_s(guess, other, centre_s) > 0.8 * BAND_S for other in apart):
             apart.append(guess)
-    guesses = apart
-    band = np.arange(-round(BAND_S * rate), round(BAND_S * rate) + 1)
-    lag = np.zeros((len(edges), band.size * len(guesses)), dtype=np.int64)
+    lowest, highest = int(np.ceil(range_s[0] * rate - 1e-6)), int(np.floor(range_s[1] * rate + 1e-6))
+    highest = max(highest, lowest + 2)  # a line needs some lags to be fitted through
+    width = min(2 * round(BAND_S * rate) + 1, highest - lowest + 1)
+    lag = np.zeros((starts.size, width * len(apart)), dtype=np.int64)
     nats = np.zeros(lag.shape)
-    for b, guess in enumerate(guesses):
-        columns = slice(b * band.size, (b + 1) * band.size)
+    for b, guess in enumerate(apart):
+        columns = slice(b * width, (b + 1) * width)
         middle = np.round(guess.at(centre_s) * rate).astype(np.int64)
-        lag[:, columns] = middle[:, None] + band
+        first = np.clip(middle - width // 2, lowest, highest - width + 1)
+        lag[:, columns] = first[:, None] + np.arange(width)
         for length in np.unique(stops - starts):
             alike = stops - starts == length
-            found, _ = windows_evidence(hypothesis, starts[alike], int(length), middle[alike] + band[0], band.size)
+            found, _ = windows_evidence(hypothesis, starts[alike], int(length), first[alike], width)
             nats[alike, columns] = summed(found) * share
-    return Windows(centre_s, lag, nats, np.repeat(np.arange(len(guesses)), band.size))
+    return Windows(centre_s, lag, nats, np.repeat(np.arange(len(apart)), width))
+
+
+def _edges(hypothesis: Hypothesis) -> tuple[np.ndarray, np.ndarray, float]:
+    """First and last grid index of the windows (W,), and the share of each that is not its neighbours' too."""
+    rate = hypothesis.rate_hz
+    length = hypothesis.stop - hypothesis.first
+    if length <= WHOLE_S * rate:
+        return np.array([hypothesis.first]), np.array([hypothesis.stop]), 1.0
+    hop_s = HOP_S if length <= LONG_S * rate else LONG_HOP_S
+    width, hop = round(WINDOW_S * rate), round(hop_s * rate)
+    starts = np.arange(hypothesis.first, hypothesis.stop - width + 1, hop)
+    stops = starts + width
+    stops[-1] = hypothesis.stop
+    return starts, stops, min(hop_s / WINDOW_S, 1.0)
+
+
+def _apart_s(guess: Guess, other: Guess, centre_s: FloatArray) -> float:
+    return float(np.max(np.abs(guess.at(centre_s) - other.at(centre_s))))
+
+
+def _left_out(hypothesis: Hypothesis, windows: Windows, slope: float, range_s: tuple[float, float]) -> list[Guess]:
+    """One more guess for each stretch of windows without evidence between, before or after those that have some.
+
+    Neither clock runs backwards, so such a stretch can only lie in the IMU's time between its neighbours'.
+    """
+    rate = hypothesis.rate_hz
+    path = best_path(windows)
+    rows = np.arange(path.size)
+    along = np.where(path >= 0, windows.nats[rows, path], 0.0)
+    if along.sum() < SOUND_NATS:
+        return []
+    imu_s = windows.centre_s - windows.lag[rows, path] / rate
+    begin_s = min(p.x_first for own in hypothesis.options for p in own.values()) / rate
+    end_s = max(p.x_first + p.x.shape[0] for own in hypothesis.options for p in own.values()) / rate
+    guesses = []
+    held = np.concatenate([[-1], np.flatnonzero(along > 0.0), [path.size]]).tolist()
+    for before, after in itertools.pairwise(held):
+        if after - before < 2:
+            continue
+        earliest_s = imu_s[before] - ORDER_S if before >= 0 else begin_s
+        latest_s = imu_s[after] + ORDER_S if after < path.size else end_s
+        low_s = max(float(windows.centre_s[before + 1]) - latest_s, range_s[0])
+        high_s = min(float(windows.centre_s[after - 1]) - earliest_s, range_s[1])
+        guess = _best_lag(hypothesis, np.arange(before + 1, after), slope, low_s, high_s)
+        if guess is not None:
+            guesses.append(guess)
+    return guesses
+
+
+def _best_lag(hypothesis: Hypothesis, which: np.ndarray, slope: float, low_s: float, high_s: float) -> Guess | None:
+    """The lag in [low_s, high_s] with the most evidence in some windows, if it is worth a jump that wide."""
+    rate = hypothesis.rate_hz
+    low, high = round(low_s * rate), round(high_s * rate)
+    if high - low < 2:
+        return None
+    which = which[np.unique(np.linspace(0, which.size - 1, _ASKED).round().astype(np.int64))]
+    starts, stops, share = _edges(hypothesis)
+    length = int(stops[0] - starts[0])
+    starts = stops[which] - length
+    centre_s = (starts + length / 2) / rate
+    ref_s = float(centre_s.mean())
+    drifted = np.round(slope * (centre_s - ref_s) * rate).astype(np.int64)
+    found, _ = windows_evidence(hypothesis, starts, length, low + drifted, high - low + 1)
+    nats = np.maximum(summed(found), 0.0) * share
+    total = maximum_filter1d(nats, 7, axis=1).sum(axis=0)  # windows agree to within 60 ms
+    best = int(np.argmax(total))
+    if total[best] < jump_nats(high_s - low_s):
+        return None
+    return Guess((low + best) / rate, slope, ref_s, float(total[best]), ())

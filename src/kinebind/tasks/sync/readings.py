@@ -30,13 +30,18 @@ SLOW_MOTION = (2.0, 4.0, 8.0, 0.5)
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The best hypothesis with its search, before refinement."""
+    """The best hypothesis with its search over the offsets in `range_s`, before refinement."""
 
     hypothesis: Hypothesis
     anchors: Anchors
     guesses: list[Guess]
-    searched_s: float
+    range_s: tuple[float, float]
     notes: tuple[str, ...] = ()
+
+    @property
+    def searched_s(self) -> float:
+        """Seconds of offsets that were searched."""
+        return self.range_s[1] - self.range_s[0]
 
 
 def find_reading(sensors: tuple[Felt, ...], scene: Scene, range_s: tuple[float, float]) -> Found:
@@ -54,7 +59,7 @@ def find_reading(sensors: tuple[Felt, ...], scene: Scene, range_s: tuple[float, 
         near = _around(best, range_s) if best.guesses[0].nats > SOUND_NATS else range_s
         mirrored = look(worn_by(sensors, scene.tracks[name], name, mirrored=True), near)
         if mirrored.guesses[0].nats > best.guesses[0].nats + MIRROR_NATS:
-            best = replace(mirrored, searched_s=best.searched_s)
+            best = replace(mirrored, range_s=best.range_s)
             notes.append(
                 "Left and right are exchanged: the video is mirrored (selfie), or the sensors' sides were swapped."
             )
@@ -74,7 +79,7 @@ def _around(found: Found, range_s: tuple[float, float]) -> tuple[float, float]:
 
 def look(hypothesis: Hypothesis, range_s: tuple[float, float]) -> Found:
     anchors = search_anchors(hypothesis, range_s)
-    return Found(hypothesis, anchors, agreed_lines(anchors), range_s[1] - range_s[0])
+    return Found(hypothesis, anchors, agreed_lines(anchors), range_s)
 
 
 def _settled(found: Found) -> Hypothesis:
