@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+import numpy.typing as npt
+from scipy.linalg.lapack import dpttrf, dpttrs
 from scipy.signal import butter, sosfiltfilt
 
 from kinebind.clock import FloatArray, median_rate_hz
 
+IntArray = npt.NDArray[np.int64]
+
 _STEEP = 8  # order of the filter against aliasing: what folds below 0.4 of the new rate is 48 dB down
 _REACH = 14  # samples after which a cubic spline has forgotten its neighbours: 0.27 ** 14 = 1e-8
 _MEMORY = 6.0  # periods of the cutoff after which that filter has forgotten its neighbours to 1e-5
-_COLUMNS_AT_ONCE = 8  # bounds the memory: a spline holds four numbers a value
 
 
 def default_max_gap_s(time_s: FloatArray) -> float:
@@ -91,46 +94,64 @@ def resample_vectors(
         cutoff_hz = None
     for columns, valid in _missing_alike(np.isfinite(flat)):
         runs = np.array(valid_runs(time_s, valid, gap_s), dtype=np.intp).reshape(-1, 2)
-        t, v = time_s[valid], flat[np.ix_(valid, columns)]
+        t, rows = time_s[valid], np.flatnonzero(valid)
         start, end = runs[:, 0], runs[:, 1] - 1
         run = np.searchsorted(t[start] - 1e-9, new_time_s, side="right") - 1
         inside = np.flatnonzero((run >= 0) & (new_time_s <= np.append(t[end], -np.inf)[run] + 1e-9))
         if inside.size == 0:
             continue
         run = run[inside]
-        slope = (v[end] - v[start]) / (t[end] - t[start])[:, None]
         reach = _REACH if cutoff_hz is None else _REACH + int(np.ceil(_MEMORY * rate_hz / cutoff_hz))
-        axis_s, laid, origin_s = _end_to_end(t, v, start, end, slope, reach, 1.0 / rate_hz)
-        if cutoff_hz is not None:
-            grid_s = np.arange(axis_s[0], axis_s[-1], 1.0 / rate_hz)
-            laid = low_pass(CubicSpline(axis_s, laid)(grid_s), rate_hz, cutoff_hz, order=_STEEP)
-            axis_s = grid_s
+        laid = _end_to_end(t, start, end, reach, 1.0 / rate_hz)
         local_s = np.clip(new_time_s[inside], t[start][run], t[end][run]) - t[start][run]
-        line = v[start][run] + slope[run] * local_s[:, None]
-        out[np.ix_(inside, columns)] = line + CubicSpline(axis_s, laid)(origin_s[run] + local_s)
+        at_s = laid.origin_s[run] + local_s
+        if cutoff_hz is not None:
+            grid_s = np.arange(laid.axis_s[0], laid.axis_s[-1], 1.0 / rate_hz)
+            onto_grid, onto_new = _spline(laid.axis_s, grid_s), _spline(grid_s, at_s)
+        else:
+            onto_new = _spline(laid.axis_s, at_s)
+        for column in columns:
+            v = flat[rows, column]
+            first, slope = v[start], (v[end] - v[start]) / (t[end] - t[start])
+            rest = laid.sign * (v[laid.sample] - first[laid.run] - slope[laid.run] * laid.own_s)
+            if cutoff_hz is not None:
+                rest = low_pass(onto_grid(rest), rate_hz, cutoff_hz, order=_STEEP)
+            out[inside, column] = first[run] + slope[run] * local_s + onto_new(rest)
     return out.reshape((new_time_s.size, *values.shape[1:]))
 
 
-def _missing_alike(finite: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Columns of `finite` (T, C) that are missing at the same places, a few at a time, and their valid rows (T,)."""
+def _missing_alike(finite: np.ndarray) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Columns of `finite` (T, C) that are missing at the same places, and their valid rows (T,)."""
     alike: dict[bytes, list[int]] = {}
     for column in range(finite.shape[1]):
         alike.setdefault(np.packbits(finite[:, column]).tobytes(), []).append(column)
     for columns in alike.values():
-        for i in range(0, len(columns), _COLUMNS_AT_ONCE):
-            yield np.array(columns[i : i + _COLUMNS_AT_ONCE]), finite[:, columns[0]]
+        yield columns, finite[:, columns[0]]
 
 
-def _end_to_end(
-    t: FloatArray, v: FloatArray, start: np.ndarray, end: np.ndarray, slope: FloatArray, reach: int, step_s: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+@dataclass(frozen=True, eq=False)
+class _Laid:
     """All runs on one axis, so that one spline and one filter serve a stream with thousands of gaps.
 
-    t (V,), v (V, C): samples; start, end (R,): first and last index of each run; slope (R, C): of the straight
-    line from its first to its last value, which is taken off. What is left is continued by `reach` samples at
-    both ends by odd reflection: that makes the spline natural there and keeps out what lies beyond the gap.
-    Returns the axis (N,) in seconds, the values (N, C), and where on the axis each run starts (R,), a multiple
-    of `step_s`.
+    axis_s (N,): the axis, seconds. run, sample, own_s, sign (N,): which run a point belongs to, which valid sample
+    it repeats, how long after its run's first one that is, and whether turned round. origin_s (R,): where on the
+    axis each run starts.
+    """
+
+    axis_s: FloatArray
+    run: IntArray
+    sample: IntArray
+    own_s: FloatArray
+    sign: FloatArray
+    origin_s: FloatArray
+
+
+def _end_to_end(t: FloatArray, start: IntArray, end: IntArray, reach: int, step_s: float) -> _Laid:
+    """Lay runs end to end: t (V,) times of the valid samples; start, end (R,) first and last index of each run.
+
+    What is laid is the difference from the straight line from a run's first to its last value, continued by `reach`
+    samples at both ends by odd reflection: that makes the spline natural there and keeps out what lies beyond the
+    gap. Runs start at multiples of `step_s`.
     """
     last = end - start
     length = last + 1 + 2 * reach
@@ -140,14 +161,37 @@ def _end_to_end(
     turn = k % (2 * last[run])
     back = turn > last[run]
     steps = np.where(back, 2 * last[run] - turn, turn)
-    own_s = t[start[run] + steps] - t[start][run]
-    rest = v[start[run] + steps] - v[start][run] - slope[run] * own_s[:, None]
+    sample = start[run] + steps
+    own_s = t[sample] - t[start][run]
+    sign = np.where(back, -1.0, 1.0)
     mean_step_s = ((t[end] - t[start]) / last)[run]
-    uneven_s = own_s - mean_step_s * steps
-    local_s = mean_step_s * k + np.where(back, -uneven_s, uneven_s)
+    local_s = mean_step_s * k + sign * (own_s - mean_step_s * steps)
     room_s = np.concatenate([[0.0], local_s[begin[1:] - 1] - local_s[begin[1:]]])
     origin_s = np.cumsum(np.ceil(room_s / step_s + 1.0)) * step_s
-    return local_s + origin_s[run], np.where(back[:, None], -rest, rest), origin_s
+    return _Laid(local_s + origin_s[run], run, sample, own_s, sign, origin_s)
+
+
+def _spline(axis_s: FloatArray, at_s: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """The natural cubic spline through values (N,) at `axis_s` (N,), as a function of them that gives it at `at_s`.
+
+    All that depends on the times alone is done once; libraries do it for each set of values, or store four
+    coefficients a value. In a step of length h, with b the share of it that is past and a = 1 − b, the spline is
+    a v₀ + b v₁ + h² ((a³ − a) v₀″ + (b³ − b) v₁″) / 6 (Press et al. 2007, §3.3).
+    """
+    step_s = np.diff(axis_s)
+    diagonal, beside, _ = dpttrf(2.0 * (step_s[1:] + step_s[:-1]), step_s[1:-1])
+    left = np.clip(np.searchsorted(axis_s, at_s, side="right") - 1, 0, axis_s.size - 2)
+    h = step_s[left]
+    b = (at_s - axis_s[left]) / h
+    a = 1.0 - b
+    bend_a, bend_b = h**2 * (a**3 - a), h**2 * (b**3 - b)
+
+    def through(values: FloatArray) -> FloatArray:
+        bend = np.zeros(values.size)  # a sixth of the second derivative
+        bend[1:-1] = dpttrs(diagonal, beside, np.diff(np.diff(values) / step_s))[0]
+        return a * values[left] + b * values[left + 1] + bend_a * bend[left] + bend_b * bend[left + 1]
+
+    return through
 
 
 def continuous_quaternions(quat_xyzw: FloatArray) -> FloatArray:
