@@ -22,6 +22,8 @@ from kinebind.readers import (
     poses_json,
     poses_npz,
     table,
+    totalcapture,
+    totalcapture_vicon,
     utd_kinect,
     utd_mhad,
     vicon,
@@ -44,8 +46,9 @@ def _is_recording(head: Head) -> bool:
 FORMATS: tuple[Format, ...] = (
     Format("kinebind", "recording", "a recording that Kinebind saved (.kinebind)", _is_recording, load),
     xsens_mtw.FORMAT, xsens_dot.FORMAT, mvnx.FORMAT, *openpack.FORMATS, utd_mhad.FORMAT, geotec.FORMAT,
+    totalcapture.FORMAT,
     *poses_json.FORMATS, *poses_npz.FORMATS,
-    *bvh.FORMATS, *amc.FORMATS, *utd_kinect.FORMATS, *vicon.FORMATS,
+    *bvh.FORMATS, *amc.FORMATS, *utd_kinect.FORMATS, *vicon.FORMATS, totalcapture_vicon.FORMAT,
     table.FORMAT,
 )  # fmt: skip
 """Every format, in the order in which they are tried; the table, which fits much, comes last."""
