@@ -51,8 +51,7 @@ def test_sums_at_all_lags_are_those_of_a_loop(frames_x, frames_y):
     cues = (Cue("a", (0,), 0, False, 1.0), Cue("b", (2, 1), 1, False, 1.0))
     first, last = -150, 150
     count, sums = _masked_sums(x, y, cues, first, last)
-    has_x, has_y = np.isfinite(x).all(axis=1), np.isfinite(y).all(axis=1)
-    sx, sy = _standardised(x, has_x).T, _standardised(y, has_y).T
+    (sx, has_x), (sy, has_y) = ((rows.T, valid) for rows, valid in (_standardised(x), _standardised(y)))
     for k, lag in enumerate(range(first, last + 1)):
         both = [t for t in range(frames_x) if has_x[t] and 0 <= t + lag < frames_y and has_y[t + lag]]
         assert count[k] == len(both)

@@ -10,7 +10,7 @@ Slow signals agree by chance: of two series with autocorrelations ρx and ρy, o
 independent as far as their correlation goes (Bartlett 1946), which is the overlap of their power spectra.
 
 All lags come at once, from sums over the overlap of 1, x, y, xxᵀ, yy, xy: the last by FFT, those of one side alone as
-differences of running sums.
+running sums.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _ROUNDING = 1e-6
 """Spread, in SI units, that no limb and no sensor stays below: what is left of a signal that stands still."""
 _STEADY = 1e-6
 """Variance, as a share of the whole signal's, below which an overlap holds none: differences of large sums round."""
-_FEW_EDGES = 25
-"""Edges of missing stretches times lags, as a multiple of an FFT's length, up to which running sums are faster."""
+_FEW_EDGES = 40
+"""Beginnings and ends of unbroken stretches in a window, up to which running sums are faster than an FFT."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,8 @@ def _masked_sums(
     """Overlap count (..., L) and, per cue, the centred sums xx (..., p, p, L), xy (..., p, L), yy (..., L) over the
     overlap, and the share of samples that are independent (...).
     """
-    has_x, has_y = np.asarray(np.isfinite(x).all(axis=-1)), np.asarray(np.isfinite(y).all(axis=-1))
     # Centring and scaling first keeps the rounding far below the sums that matter.
-    x, y = _standardised(x, has_x), _standardised(y, has_y)
+    (x, has_x), (y, has_y) = _standardised(x), _standardised(y)
     p, q = x.shape[-2], y.shape[-2]
     pairs = sorted({(i, j) for cue in cues for i in cue.x for j in cue.x if i <= j})
     cross = sorted({(i, cue.y) for cue in cues for i in cue.x})
@@ -143,28 +142,30 @@ def _sums_where(mask: npt.NDArray[np.bool_], values: FloatArray, first: int, las
     length, lags = values.shape[-1], last - first + 1
     edges = np.diff(mask.astype(np.int8), axis=-1, prepend=0, append=0).reshape(-1, mask.shape[-1] + 1)
     window, at = np.nonzero(edges)
-    size = next_fast_len(mask.shape[-1] + length, real=True)
-    if window.size * lags > _FEW_EDGES * edges.shape[0] * size:
+    if window.size > _FEW_EDGES * edges.shape[0]:
+        size = next_fast_len(mask.shape[-1] + length, real=True)
         spectrum = np.conj(rfft(mask.astype(np.float64), size))[..., None, :] * rfft(values, size)
         return _at_lags(irfft(spectrum, size), mask.shape[-1], length, first, last)
-    # The sum over an unbroken stretch of the mask is a difference of running sums.
+    # From one lag to the next, the sum over an unbroken stretch of the mask gains a value and loses one.
     left, right = max(0, -first), max(0, mask.shape[-1] + last - length)
-    running = np.zeros((edges.shape[0], values.shape[-2], left + length + 1 + right))
-    inner = running[..., left + 1 : left + 1 + length]
-    np.cumsum(values.reshape(inner.shape), axis=-1, out=inner)
-    running[..., left + 1 + length :] = inner[..., -1:]
-    out = np.zeros((*running.shape[:2], lags))
-    for w, edge, begin in zip(window, edges[window, at], at + first + left, strict=True):
-        out[w] -= edge * running[w, :, begin : begin + lags]
-    return out.reshape((*values.shape[:-1], lags))
+    values = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(left, right)]) if left or right else values
+    flat = values.reshape(-1, *values.shape[-2:])
+    steps = np.zeros((*flat.shape[:2], lags))
+    for w, begin, end in zip(window[::2], at[::2] + first + left, at[1::2] + first + left, strict=True):
+        steps[w, :, 0] += flat[w, :, begin:end].sum(axis=-1)
+        steps[w, :, 1:] += flat[w, :, end : end + lags - 1]
+        steps[w, :, 1:] -= flat[w, :, begin : begin + lags - 1]
+    return np.cumsum(steps, axis=-1, out=steps).reshape((*values.shape[:-1], lags))
 
 
 def _at_lags(cyclic: FloatArray, length_x: int, length_y: int, first: int, last: int) -> FloatArray:
     """Lags [first, last] (..., L) of a cyclic correlation (..., size) of streams of these lengths."""
-    lags = np.arange(first, last + 1)
-    out = cyclic[..., lags % cyclic.shape[-1]]
+    out = np.zeros((*cyclic.shape[:-1], last - first + 1))
     # A cyclic correlation repeats itself: lags at which the two do not meet must not show those at which they do.
-    out[..., (lags <= -length_x) | (lags >= length_y)] = 0.0
+    for low, high, turn in ((1 - length_x, -1, cyclic.shape[-1]), (0, length_y - 1, 0)):
+        a, b = max(first, low), min(last, high)
+        if a <= b:
+            out[..., a - first : b - first + 1] = cyclic[..., a + turn : b + turn + 1]
     return out
 
 
@@ -180,16 +181,18 @@ def _power(spectra: FloatArray, size: int) -> FloatArray:
     return np.asarray(power * (np.sqrt(both_sides) / np.maximum(total, 1e-30)[..., None]))
 
 
-def _standardised(values: FloatArray, valid: npt.NDArray[np.bool_]) -> FloatArray:
-    """Columns of (..., T, p) as rows (..., p, T), centred and scaled by their valid samples (..., T); invalid ones are
-    zero, and so are columns that never change.
+def _standardised(values: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Columns of (..., T, p) as rows (..., p, T), centred and scaled by their valid samples, and which these are
+    (..., T). Invalid samples are zero, and so are columns that never change.
     """
     samples = np.ascontiguousarray(np.swapaxes(values, -1, -2))
+    valid = np.asarray(np.isfinite(samples).all(axis=-2))
     known = valid[..., None, :]
     count = np.maximum(np.count_nonzero(valid, axis=-1), 1)[..., None, None]
     samples = np.where(known, samples, 0.0)
     samples -= samples.sum(axis=-1, keepdims=True) / count
     samples *= known
-    spread = np.sqrt(np.square(samples).sum(axis=-1, keepdims=True) / count)
+    spread = np.sqrt(np.einsum("...t,...t->...", samples, samples)[..., None] / count)
     moves = spread > _ROUNDING
-    return np.asarray(samples * (moves / np.where(moves, spread, 1.0)))
+    samples *= moves / np.where(moves, spread, 1.0)
+    return samples, valid

@@ -16,7 +16,7 @@ from kinebind.tasks.sync.limb_signals import RATE_HZ, Track
 
 IntArray = npt.NDArray[np.int64]
 
-_ROWS_AT_ONCE = 16_000
+_ROWS_AT_ONCE = 12_000
 """Grid points of windows that are looked at together: what they need stays near the processor."""
 
 
