@@ -124,7 +124,7 @@ ROWS = [
     {"name": "still", "pose": "poses.npz", "left_wrist": "spare.csv", "acc_unit": "g", "time_unit": "s"},
     {"name": "gone", "pose": "poses.npz", "left_wrist": "gone.csv"},
     {"name": "odd", "pose": "poses.npz", "left_wrist": "left_wrist.csv", "fps": "fast"},
-    {"name": "first", "pose": "poses.npz", "imu": "left_wrist.csv; right_shank.csv", "search": "-4:4"},
+    {"name": "first", "pose": "poses.npz", "imu": "left_wrist.csv; right_shank.csv", "search": "0:3"},
 ]  # fmt: skip
 COLUMNS = ["name", "pose", "left_wrist", "R_LowLeg", "imu", "fps", "acc_unit", "time_unit", "shared_clock", "search"]
 

@@ -117,6 +117,14 @@ def test_numbers_are_those_of_the_result(tmp_path):
     assert got.number_after("The evidence for this offset is") == pytest.approx(answer["features"]["evidence_nats"])
 
 
+def test_each_clock_tells_what_it_was_held_to(tmp_path):
+    recording, result = four_clocks()
+    answers = [dataclasses.replace(a, needed_confidence=0.85 if k else 0.5) for k, a in enumerate(result.answers)]
+    got = page(tmp_path, recording, dataclasses.replace(result, answers=tuple(answers)))
+    assert got.text.count("answered from 85 %") == 3
+    assert got.text.count("answered from 50 %") == 1
+
+
 def test_headline_counts_and_a_refusal_says_why_and_what_to_do(tmp_path):
     got = page(tmp_path, *four_clocks())
     assert "3 of 4 clocks aligned" in got.text

@@ -53,5 +53,7 @@ def test_lengths(seconds, text):
 
 
 def test_words_for_confidence_turn_where_an_answer_is_given():
-    assert confidence_word(0.5) == "weak"
-    assert confidence_word(0.4999) == "too low to answer"
+    assert confidence_word(0.5, 0.5) == "weak"
+    assert confidence_word(0.4999, 0.5) == confidence_word(0.8, 0.85) == "too low to answer"
+    assert confidence_word(0.85, 0.85) == "fair"
+    assert confidence_word(1.0, 0.85) == "near certain"

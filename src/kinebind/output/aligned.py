@@ -14,7 +14,7 @@ from kinebind.output.tables import channels, column
 from kinebind.parts import COCO17
 from kinebind.poses import Poses
 from kinebind.report.signals import Reference
-from kinebind.tasks.sync.result import ANSWERED_AT, ClockAnswer, Piece
+from kinebind.tasks.sync.result import ClockAnswer, Piece
 
 _FRAMES = {
     "acc": "specific force in the sensor's frame, m/s²; at rest its norm is 9.81",
@@ -71,7 +71,7 @@ def _given_pieces(answer: ClockAnswer) -> list[tuple[int, Piece, float, float]]:
     return [
         (i + 1, piece, edges[i], edges[i + 1])
         for i, piece in enumerate(answer.pieces)
-        if piece.confidence >= ANSWERED_AT
+        if piece.confidence >= answer.needed_confidence
     ]
 
 

@@ -22,7 +22,7 @@ from kinebind.report.skeletons import moments, strip
 from kinebind.report.svg import distinct
 from kinebind.resample import default_max_gap_s
 from kinebind.store import written_whole
-from kinebind.tasks.sync.result import ANSWERED_AT, ClockAnswer, SyncResult
+from kinebind.tasks.sync.result import ClockAnswer, SyncResult
 
 _STRIP_S = 3.0  # a movement and its return fit in
 _AROUND_S = 0.6  # close look at the evidence: wider than a jump of one step of a fast walk
@@ -67,7 +67,6 @@ def _context(recording: Recording, result: SyncResult) -> dict[str, Any]:
         ],
         "strips": list(strips.values()),
         "sensors": _sensors(recording, result),
-        "threshold": ANSWERED_AT,
         "version": kinebind.__version__,
     }
 
@@ -153,7 +152,7 @@ def _clock(
         "told": told,
         "anchor": f"clock-{index + 1}",
         "answered": answer.answered,
-        "word": words.confidence_word(answer.confidence),
+        "word": words.confidence_word(answer.confidence, answer.needed_confidence),
         "why": words.why(told, view.reference.frame_s, view.reference.kind),
         "pieces": pieces,
         "legend": _legend(view),

@@ -56,10 +56,13 @@ def span(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def confidence_word(confidence: float) -> str:
-    """How a confidence is called."""
-    steps = ((0.99, "near certain"), (0.9, "high"), (0.7, "fair"), (0.5, "weak"), (0.0, "too low to answer"))
-    return next((word for low, word in steps if confidence >= low), steps[-1][1])
+def confidence_word(confidence: float, needed: float) -> str:
+    """How a confidence is called, where an answer is given from `needed` on."""
+    if confidence < needed:
+        return "too low to answer"
+    return next(
+        (word for low, word in ((0.99, "near certain"), (0.9, "high"), (0.7, "fair")) if confidence >= low), "weak"
+    )
 
 
 def why(answer: Mapping[str, Any], frame_s: float, word: str) -> list[str]:
