@@ -39,7 +39,7 @@ class ConvGru(nn.Module):
         self.norm_in = nn.GroupNorm(groups, channels)
         widths = (channels, *_WIDTHS)
         self.convs = nn.ModuleList(
-            nn.Conv1d(widths[i], widths[i + 1], kernel, padding="same") for i, kernel in enumerate(_KERNELS)
+            nn.Conv1d(widths[i], widths[i + 1], kernel, padding=kernel // 2) for i, kernel in enumerate(_KERNELS)
         )
         self.norm_out = nn.GroupNorm(4, _WIDTHS[-1])
         self.gru = nn.GRU(_WIDTHS[-1], config.width, batch_first=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
@@ -27,8 +27,8 @@ def fill(
         if name in tensors and tensors[name].shape != tensor.shape
     ]
     problems = [
-        _listed("lacks", wanted.keys() - tensors.keys()),
-        _listed("has besides", tensors.keys() - wanted.keys()),
+        _listed("lacks", [name for name in wanted if name not in tensors]),
+        _listed("has besides", [name for name in tensors if name not in wanted]),
         _listed("has in another shape", other_shape),
     ]
     if any(problems):
@@ -52,7 +52,6 @@ def start_from(model: Model, source: Model) -> None:
     fill(model, {**model.state_dict(), **source.state_dict()}, "The model to start from")
 
 
-def _listed(verb: str, names: Iterable[str]) -> str:
-    some = sorted(names)
-    more = f" and {len(some) - _SHOWN} more" if len(some) > _SHOWN else ""
-    return f"{verb} {', '.join(some[:_SHOWN])}{more}" if some else ""
+def _listed(verb: str, names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{verb} {', '.join(names[:_SHOWN])}{more}" if names else ""
