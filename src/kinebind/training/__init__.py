@@ -1,0 +1,1 @@
+"""Training: recipes, window stores, and a loop that can be killed and resumed."""
