@@ -120,7 +120,8 @@ def without_outliers(poses: Poses) -> FloatArray:
         if seen.size < 2 * half + 1:
             continue
         points = keypoints[seen, joint]
-        distance = np.linalg.norm(points - median_filter(points, (2 * half + 1, 1), mode="nearest"), axis=1)
+        usual = [median_filter(x, 2 * half + 1, mode="nearest") for x in points.T]  # far faster in one dimension
+        distance = np.linalg.norm(points - np.stack(usual, axis=1), axis=1)
         far = distance > max(0.2 * body_px, 5.0 * 1.48 * float(np.median(distance)))
         out[seen[far], joint] = np.nan
     return out
