@@ -17,10 +17,12 @@ from kinebind.readers import (
     amc,
     bvh,
     geotec,
+    mri,
     mvnx,
     openpack,
     poses_json,
     poses_npz,
+    smpl,
     table,
     totalcapture,
     totalcapture_vicon,
@@ -46,9 +48,9 @@ def _is_recording(head: Head) -> bool:
 FORMATS: tuple[Format, ...] = (
     Format("kinebind", "recording", "a recording that Kinebind saved (.kinebind)", _is_recording, load),
     xsens_mtw.FORMAT, xsens_dot.FORMAT, mvnx.FORMAT, *openpack.FORMATS, utd_mhad.FORMAT, geotec.FORMAT,
-    totalcapture.FORMAT,
+    totalcapture.FORMAT, mri.FORMAT,
     *poses_json.FORMATS, *poses_npz.FORMATS,
-    *bvh.FORMATS, *amc.FORMATS, *utd_kinect.FORMATS, *vicon.FORMATS, totalcapture_vicon.FORMAT,
+    *bvh.FORMATS, *amc.FORMATS, *utd_kinect.FORMATS, *vicon.FORMATS, totalcapture_vicon.FORMAT, smpl.FORMAT,
     table.FORMAT,
 )  # fmt: skip
 """Every format, in the order in which they are tried; the table, which fits much, comes last."""
@@ -69,6 +71,8 @@ def sniff(path: str | Path) -> Format:
     for fmt in FORMATS:
         if fmt.sniff(head):
             return fmt
+    if folder.is_dir():
+        raise InputError(f"{folder} is a folder, and {head.path.name} in it holds no poses.", "Name a file inside it.")
     listed = ", ".join(f.name for f in FORMATS)
     raise InputError(f"{head.path} {_looks_like(head)}.", f"Kinebind reads {listed}; --format NAME chooses one.")
 

@@ -44,10 +44,12 @@ def read_mmpose(
     time_s: npt.ArrayLike | str | Path | None = None,
     image_size: tuple[int, int] | str | None = None,
     first_frame: int | None = None,
+    first_only: bool = False,
 ) -> tuple[Poses, ...]:
     """People in MMPose's predictions: the demo's `meta_info` and `instance_info`, or the inferencer's list of frames.
 
-    Options as in `PoseOptions`. Raises InputError for other JSON, no people, unknown keypoints, no frame rate.
+    Options as in `PoseOptions`. first_only: of each frame the first person alone, all as one track.
+    Raises InputError for other JSON, no people, unknown keypoints, no frame rate.
     """
     place, data = str(path), _json(Path(path))
     names: dict[int, str] = {}
@@ -59,10 +61,10 @@ def read_mmpose(
         seen, layouts = Detections(), set[str]()
         for frame, instances in _mmpose_frames(data):
             seen.listed.add(frame)
-            for person in instances:
+            for person in instances[:1] if first_only else instances:
                 points, layout = _mmpose_person(person, names)
                 layouts.add(layout)
-                seen.add(frame, points, _identity(person.get("track_id")))
+                seen.add(frame, points, None if first_only else _identity(person.get("track_id")))
     except _WRONG as error:
         raise _unreadable(place, "MMPose's predictions", error) from error
     options = PoseOptions(rate_hz, time_s, image_size, first_frame)
