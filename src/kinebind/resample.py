@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -53,9 +54,15 @@ def low_pass(values: FloatArray, rate_hz: float, cutoff_hz: float, *, order: int
     return np.asarray(sosfiltfilt(sos, values, axis=0, padlen=pad))
 
 
+def whole_rows(values: FloatArray) -> np.ndarray:
+    """Which rows of (T, ...) have no missing number, (T,): column by column, far faster than along short rows."""
+    columns = np.isfinite(values).reshape(values.shape[0], -1).T
+    return functools.reduce(np.logical_and, columns, np.ones(values.shape[0], dtype=bool))
+
+
 def over_runs(values: FloatArray, function: Callable[[FloatArray], FloatArray]) -> FloatArray:
     """`function` applied along axis 0 to each unbroken run of rows (U, ...) without NaN; NaN rows stay."""
-    valid = np.isfinite(values).reshape(values.shape[0], -1).all(axis=1)
+    valid = whole_rows(values)
     if valid.all():
         return function(values)
     out = np.full_like(values, np.nan)

@@ -94,7 +94,9 @@ def _gravity_frame(time_s: FloatArray, felt: FloatArray, rate_hz: float) -> Floa
         if (b - a) / rate_hz < SHORTEST_RUN_S:
             continue
         run = where[a:b]
-        acc, gyr = np.ascontiguousarray(felt[run, :3]), np.ascontiguousarray(felt[run, 3:])
+        acc, gyr = np.ascontiguousarray(felt[run, :3]), felt[run, 3:]
+        # The filter turns from one sample to the next by the later one's rate alone: their mean keeps it in time.
+        gyr = np.concatenate([gyr[:1], 0.5 * (gyr[1:] + gyr[:-1])])
         quat = vqf.offlineVQF(gyr, acc, None, 1.0 / rate_hz)["quat6D"]
         rotation[run] = Rotation.from_quat(quat[:, [1, 2, 3, 0]]).as_matrix()
     return rotation
