@@ -74,10 +74,11 @@ def test_a_task_simulates_and_answers_its_clip(monkeypatch, tmp_path):
 @pytest.mark.parametrize(("final", "kind"), [(False, "validation"), (True, "test")])
 def test_only_a_final_run_opens_the_test_sources(tmp_path, final, kind):
     tasks = bench._tasks(tmp_path, final, "normal", 3, 11)
+    assert bench._tasks(tmp_path, final, "normal", 3, 11, every=2) == tasks[::2]
     assert {task.kind for task in tasks} == {kind}
     assert len({task.seed for task in tasks}) == 3
     assert {task.kind for task in bench._tasks(tmp_path, final, "normal", 2, 11, kind="idle")} == {"idle"}
 
 
 def test_without_final_the_walk_stays_closed(tmp_path):
-    assert bench._neura(tmp_path, False) == {}
+    assert bench._neura(tmp_path, False, 1) == {}

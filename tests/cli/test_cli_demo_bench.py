@@ -68,8 +68,8 @@ def asked(monkeypatch, tmp_path):
     calls = []
 
     def run(name):
-        def measure(data, *, final=False):
-            calls.append((name, data, final))
+        def measure(data, *, final=False, **small):
+            calls.append((name, data, final, *small.values()))
             return {f"{name}_ms": 1.5, f"{name}_ms_lo": 1.0, f"{name}_ms_hi": 2.0, "clips": np.int64(3)}
 
         return measure
@@ -98,9 +98,9 @@ def test_runs_on_test_sets_are_logged_before_they_start(asked, kinebind, tmp_pat
     said = kinebind("bench", "sync", "--final", "--fit", "--data", tmp_path, "--out", "here", "--json")
     assert said.code == 0
     assert said.json["metrics"]["clips"] == 3
-    assert asked == [("fit", tmp_path), ("sync", tmp_path, True)]
+    assert asked == [("fit", tmp_path), ("sync", tmp_path, True, False)]
 
-    def fail(data, *, final):
+    def fail(data, *, final, small):
         raise InputError("No.", "Yes.")
 
     monkeypatch.setattr(sync, "run", fail)
@@ -110,6 +110,18 @@ def test_runs_on_test_sets_are_logged_before_they_start(asked, kinebind, tmp_pat
         "`kinebind bench sync --fit --final`", "`kinebind bench sync --final`",
     ]  # fmt: skip
     assert lines[0].startswith("# ")
+
+
+def test_a_small_run_is_called_so_and_replaces_no_full_one(asked, kinebind, tmp_path):
+    assert kinebind("bench", "sync").code == 0
+    full = (tmp_path / "results" / "sync.json").read_text()
+    said = kinebind("bench", "sync", "--small", "--json")
+    assert asked == [("sync", tmp_path, False, False), ("sync", tmp_path, False, True)]
+    assert said.json["out"] == "results/small/sync.json"
+    assert (said.json["variant"], said.json["command"]) == ("small", "kinebind bench sync --small")
+    assert (tmp_path / "results" / "sync.json").read_text() == full
+    kinebind("bench", "sync", "--small", "--final").refused("--small")
+    kinebind("bench", "simulate", "--small").refused("--small")
 
 
 def test_what_cannot_be_benchmarked(asked, kinebind, tmp_path, monkeypatch):

@@ -105,6 +105,9 @@ class Bodies:
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self.sources = [s for s in sources if any(s.groups)]
+        if not self.sources:
+            names = ", ".join(s.name for s in sources)
+            raise InputError(f"There are no motion files of {names}.", "Name the folder of the unpacked sets (--data).")
         self._read: dict[Path, Motion] = {}
 
     def _motion(self, source: Source, path: Path, rate_hz: float | None) -> Motion:

@@ -2,7 +2,8 @@
 
 `kinebind bench sync` runs on development data: DeepMimic's clips (a source that nothing is fitted on), UTD-MHAD's odd
 subjects, and idle people. `--final` opens the test sets: CMU's motion capture, UTD-MHAD's even subjects, the Neura
-walk, and the five idle files kept for the test. About 20 minutes on two cores with `--final`.
+walk, and the five idle files kept for the test. About 20 minutes on two cores with `--final`. `--small` takes every
+twentieth clip, and of the hour its first part: a look, not a result.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ VARIED = 1900
 SKEW_CLIPS = 50
 IDLE_CLIPS = 150
 HOUR_MINUTES = (7.5, 15.0, 30.0, 60.0)
+SMALL_EVERY = 20
 VARIANT = "low3"
 """What correlation does best with on development data (`utd_wrist_correlation_VARIANT_within_100ms_dev`)."""
 
@@ -64,12 +66,12 @@ class Outcome:
     zero_s: float = float("nan")
 
 
-def run(data: Path, *, final: bool = False) -> dict[str, float]:
-    """All figures, flat: key → number. `final` opens the test sets."""
+def run(data: Path, *, final: bool = False, small: bool = False) -> dict[str, float]:
+    """All figures, flat: key → number. `final` opens the test sets. `small` takes few of the clips."""
     metrics: dict[str, float] = {}
     for part in (_simulated, _confidence, _utd, _neura, _hours):
         started = time.perf_counter()
-        found = part(data, final)
+        found = part(data, final, SMALL_EVERY if small else 1)
         log.info("%s: %.0f s, %s", part.__name__.strip("_"), time.perf_counter() - started, found)
         # Nothing answered has no median: such a figure is left out, its coverage of zero stands.
         metrics |= {key: value for key, value in found.items() if np.isfinite(value)}
@@ -136,12 +138,15 @@ def _others(
     return a, b, c
 
 
-def _tasks(data: Path, final: bool, condition: str, count: int, seed: int, **options: Any) -> list[_Task]:
+def _tasks(
+    data: Path, final: bool, condition: str, count: int, seed: int, *, every: int = 1, **options: Any
+) -> list[_Task]:
+    """Every `every`-th of `count` clips."""
     band = str(options.pop("baselines", ""))
     wrong = bool(options.pop("wrong_person", False))
     kind = str(options.pop("kind", "test" if final else "validation"))
     items = tuple(options.items())
-    return [_Task(data, kind, condition, (seed, k), items, band, wrong) for k in range(count)]
+    return [_Task(data, kind, condition, (seed, k), items, band, wrong) for k in range(0, count, every)]
 
 
 def _flat(lists: list[list[Outcome]]) -> list[Outcome]:
@@ -166,12 +171,12 @@ def _put(metrics: dict[str, float], key: str, values: FloatArray, statistic: Cal
         metrics[f"{key}_lo"], metrics[f"{key}_hi"] = interval(values, lambda v: float(statistic(v)))
 
 
-def _simulated(data: Path, final: bool) -> dict[str, float]:
+def _simulated(data: Path, final: bool, every: int) -> dict[str, float]:
     """Clips of 20 s by condition, own clocks, acceleration alone, and the skew of 2 min clips."""
     metrics: dict[str, float] = {}
     for row in ("normal", "clean", "hard", "sway"):
         count = CLIPS if row == "normal" else CLIPS // 3
-        tasks = _tasks(data, final, row, count, 11, aperiodic_only=True, baselines=VARIANT)
+        tasks = _tasks(data, final, row, count, 11, every=every, aperiodic_only=True, baselines=VARIANT)
         outcomes = _flat(parallel(_answered, tasks))
         prefix = "sim" if row == "normal" else f"sim_{row}"
         _put(metrics, f"{prefix}_median_ms", _errors_ms(outcomes), np.median)
@@ -191,11 +196,13 @@ def _simulated(data: Path, final: bool) -> dict[str, float]:
         ("sim_periodic", CLIPS // 3, {"periodic_only": True}),
     ):
         condition = "hard" if "hard" in prefix else "normal"
-        outcomes = _flat(parallel(_answered, _tasks(data, final, condition, count, 12, **options)))
+        outcomes = _flat(parallel(_answered, _tasks(data, final, condition, count, 12, every=every, **options)))
         _put(metrics, f"{prefix}_median_ms", _errors_ms(outcomes), np.median)
         metrics[f"{prefix}_within_33ms"] = float(np.mean(_errors_ms(outcomes) <= 33))
         metrics[f"{prefix}_coverage"] = float(np.mean([o.answered for o in outcomes]))
-    tasks = _tasks(data, final, "normal", SKEW_CLIPS, 13, duration_s=120.0, max_skew_ppm=300.0, aperiodic_only=True)
+    tasks = _tasks(
+        data, final, "normal", SKEW_CLIPS, 13, every=every, duration_s=120.0, max_skew_ppm=300.0, aperiodic_only=True
+    )
     outcomes = _flat(parallel(_answered, tasks))
     skew = np.array([abs(o.skew_error_ppm) for o in outcomes if o.answered])
     _put(metrics, "sim_skew_error_ppm", skew, np.median)
@@ -204,13 +211,13 @@ def _simulated(data: Path, final: bool) -> dict[str, float]:
     return metrics
 
 
-def _confidence(data: Path, final: bool) -> dict[str, float]:
+def _confidence(data: Path, final: bool, every: int) -> dict[str, float]:
     """Calibration over everything users may bring, two thirds of it matched; strangers, idle people, a bystander."""
-    matched = _flat(parallel(_answered, _tasks(data, final, "", VARIED * 2 // 3, 21)))
-    strangers = _flat(parallel(_answered, _tasks(data, final, "", VARIED // 3, 22, wrong_person=True)))
-    strangers_20s = _tasks(data, final, "normal", CLIPS, 23, wrong_person=True)
+    matched = _flat(parallel(_answered, _tasks(data, final, "", VARIED * 2 // 3, 21, every=every)))
+    strangers = _flat(parallel(_answered, _tasks(data, final, "", VARIED // 3, 22, every=every, wrong_person=True)))
+    strangers_20s = _tasks(data, final, "normal", CLIPS, 23, every=every, wrong_person=True)
     idle_kind = "idle-test" if final else "idle"
-    idle = _flat(parallel(_answered, _tasks(data, final, "normal", IDLE_CLIPS, 24, kind=idle_kind)))
+    idle = _flat(parallel(_answered, _tasks(data, final, "normal", IDLE_CLIPS, 24, every=every, kind=idle_kind)))
     everything = matched + strangers + idle
     stated = np.array([o.confidence for o in everything])
     right = np.array([o.error_s <= 0.05 for o in everything], dtype=np.float64)
@@ -250,14 +257,14 @@ def _utd_answer(case: tuple[Imu, Poses, ClockMap]) -> Outcome:
     )
 
 
-def _utd(data: Path, final: bool) -> dict[str, float]:
+def _utd(data: Path, final: bool, every: int) -> dict[str, float]:
     """Clip synchronisation; refusals count as wrong. The confidence is about 100 ms here, as the protocol says."""
     metrics: dict[str, float] = {}
     for suffix, subjects in (("dev", utd.DEVELOPMENT), *((("test", utd.TEST),) if final else ())):
         pieces = [
             utd.cut(c, np.random.default_rng([31, k])) for k, c in enumerate(utd.clips(data / "utd-mhad", subjects))
         ]
-        cases = [p for p in pieces if p is not None]
+        cases = [p for p in pieces if p is not None][::every]
         outcomes: list[Outcome] = parallel(_utd_answer, cases)
         for name, site in (("wrist", "right_wrist"), ("thigh", "right_thigh")):
             own = [o for o, (imu, _, _) in zip(outcomes, cases, strict=True) if imu.site == site]
@@ -313,7 +320,7 @@ def _neura_answer(case: tuple[neura.Clip, bool]) -> tuple[float, float, bool]:
     return float(answer.clock.to_video(middle) - clip.truth.to_video(middle)), answer.confidence, answer.answered
 
 
-def _neura(data: Path, final: bool) -> dict[str, float]:
+def _neura(data: Path, final: bool, every: int) -> dict[str, float]:
     """Walking and standing clips of the walk; test data throughout, so only with `final`."""
     if not final:
         return {}
@@ -339,12 +346,12 @@ def _neura(data: Path, final: bool) -> dict[str, float]:
     return metrics
 
 
-def _hours(data: Path, final: bool) -> dict[str, float]:
+def _hours(data: Path, final: bool, every: int) -> dict[str, float]:
     """The benchmark hour, and shorter ones for the curve of the cost, each in a process of its own."""
     metrics: dict[str, float] = {}
     bodies = _bodies(data, "test" if final else "validation")
     with tempfile.TemporaryDirectory() as folder:
-        for minutes in HOUR_MINUTES:
+        for minutes in HOUR_MINUTES if every == 1 else HOUR_MINUTES[:1]:
             path = Path(folder) / f"{minutes:g}.kinebind"
             recording, truth, jump_s = hour.make(bodies, np.random.default_rng(51), minutes * 60.0)
             save(recording, path)

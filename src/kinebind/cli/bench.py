@@ -25,6 +25,7 @@ def bench(
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of results files.")] = Path("results"),
     final: Annotated[bool, typer.Option("--final", help="Open the test sets. Logged.")] = False,
+    small: Annotated[bool, typer.Option("--small", help="A quick look on few clips (sync).")] = False,
     fit: Annotated[bool, typer.Option("--fit", help="First fit the confidence anew (sync).")] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -32,20 +33,24 @@ def bench(
     """Measure how good and how fast Kinebind is, and write results/NAME.json."""
     if name not in _NAMES:
         raise InputError(f"There is no benchmark '{name}'.", f"Use one of: {', '.join(_NAMES)}.")
-    if fit and name != "sync":
-        raise InputError(f"--fit means nothing for the benchmark {name}.", "Leave it out.")
+    for flag, given in (("--fit", fit), ("--small", small)):
+        if given and name != "sync":
+            raise InputError(f"{flag} means nothing for the benchmark {name}.", "Leave it out.")
+    if small and final:
+        raise InputError("--small has no use for the test sets.", "Leave out --final, or measure in full.")
     check_out(out)
     folder = _data_folder(data)
     # Here, because benchmarks load all of Kinebind, and no other command needs them.
     from kinebind.bench.results_file import log_final, shown, write_results
 
     screen = Screen(json=json, quiet=quiet)
-    command = " ".join(["kinebind bench", name, *(["--fit"] if fit else []), *(["--final"] if final else [])])
+    flags = [flag for flag, given in (("--fit", fit), ("--small", small), ("--final", final)) if given]
+    command = " ".join(["kinebind bench", name, *flags])
     if final:
         log_final(command, out)
     with screen.logging():
-        metrics = _run(name, folder, final=final, fit=fit)
-    path = write_results(name, metrics, command=command, variant="full", folder=out)
+        metrics = _run(name, folder, final=final, fit=fit, small=small)
+    path = write_results(name, metrics, command=command, variant="small" if small else "full", folder=out)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for row in shown(metrics):
         table.add_row(*row)
@@ -56,7 +61,7 @@ def bench(
     return 0
 
 
-def _run(name: str, data: Path, *, final: bool, fit: bool) -> dict[str, float]:
+def _run(name: str, data: Path, *, final: bool, fit: bool, small: bool) -> dict[str, float]:
     if name == "simulate":
         from kinebind.bench import simulate
 
@@ -65,7 +70,7 @@ def _run(name: str, data: Path, *, final: bool, fit: bool) -> dict[str, float]:
 
     if fit:
         calibrate.fit(data)
-    return sync.run(data, final=final)
+    return sync.run(data, final=final, small=small)
 
 
 def _data_folder(given: Path | None) -> Path:

@@ -101,6 +101,8 @@ def read_head(path: str | Path) -> Head:
             raise InputError(f"{file} is a device or pipe, not a plain file.", "Write its content to a file first.")
         with file.open("rb") as stream:
             data = stream.read(HEAD_BYTES)
+    except InputError:  # which is a ValueError, too
+        raise
     except FileNotFoundError as error:
         raise InputError(f"There is no file {file}.", "Check the path.") from error
     except PermissionError as error:
