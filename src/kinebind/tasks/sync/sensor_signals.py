@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from kinebind.clock import FloatArray
 from kinebind.imu import GRAVITY_M_S2, Imu
-from kinebind.resample import continuous_quaternions, resample_vectors, valid_runs
+from kinebind.resample import continuous_quaternions, resample_vectors, valid_runs, whole_rows
 from kinebind.tasks.sync.limb_signals import FAST_HZ, RATE_HZ, SLOW_HZ, grid, smoothed
 
 BRIDGED_S = 0.1
@@ -51,7 +51,7 @@ def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
     if gyr is None and imu.rot_world_from_sensor is not None:
         gyr = angular_rate_from_orientation(imu)
     felt = imu.acc_sensor if gyr is None else np.concatenate([imu.acc_sensor, gyr], axis=1)
-    felt = np.where(np.isfinite(felt).all(axis=1, keepdims=True), felt, np.nan)
+    felt = np.where(whole_rows(felt)[:, None], felt, np.nan)
     # Only a much faster sensor can fold anything back into the few hertz that are used.
     cutoff_hz = 0.4 * rate_hz if imu.rate_hz > 1.2 * rate_hz else np.inf
     felt = resample_vectors(imu.time_s, felt, time_s, cutoff_hz=cutoff_hz, max_gap_s=gap)
@@ -88,7 +88,7 @@ def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
 def _gravity_frame(time_s: FloatArray, felt: FloatArray, rate_hz: float) -> FloatArray:
     """Rotation matrices (T, 3, 3), gravity frame from sensor frame, by the 6-axis filter on each unbroken run."""
     rotation = np.full((time_s.size, 3, 3), np.nan)
-    valid = np.asarray(np.isfinite(felt).all(axis=1))
+    valid = whole_rows(felt)
     where = np.flatnonzero(valid)
     for a, b in valid_runs(time_s, valid, 1.5 / rate_hz):
         if (b - a) / rate_hz < SHORTEST_RUN_S:
