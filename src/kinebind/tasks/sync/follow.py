@@ -9,7 +9,7 @@ from scipy.ndimage import maximum_filter1d
 
 from kinebind.clock import FloatArray
 from kinebind.tasks.sync.hypothesis import Hypothesis, summed, windows_evidence
-from kinebind.tasks.sync.pieces import ORDER_S, Windows, best_path, jump_nats
+from kinebind.tasks.sync.pieces import ADVANCE_S, Windows, best_path, jump_nats
 from kinebind.tasks.sync.search import WHOLE_S, Guess
 
 WINDOW_S = 20.0
@@ -21,6 +21,8 @@ BAND_S = 1.0
 """How far around an expected line windows are searched."""
 SOUND_NATS = 40.0
 """With this much evidence along a path, what it leaves out is worth a look."""
+HELD = 0.4
+"""A window holds to its line where it has this share of the usual evidence; less may be chance."""
 _ASKED = 24
 """How many windows of a stretch that was left out are searched, at most."""
 
@@ -101,35 +103,43 @@ def _left_out(hypothesis: Hypothesis, windows: Windows, slope: float, range_s: t
     begin_s = min(p.x_first for own in hypothesis.options for p in own.values()) / rate
     end_s = max(p.x_first + p.x.shape[0] for own in hypothesis.options for p in own.values()) / rate
     guesses = []
-    held = np.concatenate([[-1], np.flatnonzero(along > 0.0), [path.size]]).tolist()
+    usual = float(np.median(along[along > 0.0]))
+    held = np.concatenate([[-1], np.flatnonzero(along > HELD * usual), [path.size]]).tolist()
     for before, after in itertools.pairwise(held):
         if after - before < 2:
             continue
-        earliest_s = imu_s[before] - ORDER_S if before >= 0 else begin_s
-        latest_s = imu_s[after] + ORDER_S if after < path.size else end_s
-        low_s = max(float(windows.centre_s[before + 1]) - latest_s, range_s[0])
-        high_s = min(float(windows.centre_s[after - 1]) - earliest_s, range_s[1])
-        guess = _best_lag(hypothesis, np.arange(before + 1, after), slope, low_s, high_s)
+        earliest_s = imu_s[before] + ADVANCE_S if before >= 0 else begin_s
+        latest_s = imu_s[after] - ADVANCE_S if after < path.size else end_s
+        guess = _best_lag(hypothesis, np.arange(before + 1, after), slope, (earliest_s, latest_s), range_s)
         if guess is not None:
             guesses.append(guess)
     return guesses
 
 
-def _best_lag(hypothesis: Hypothesis, which: np.ndarray, slope: float, low_s: float, high_s: float) -> Guess | None:
-    """The lag in [low_s, high_s] with the most evidence in some windows, if it is worth a jump that wide."""
+def _best_lag(
+    hypothesis: Hypothesis,
+    which: np.ndarray,
+    slope: float,
+    imu_s: tuple[float, float],
+    range_s: tuple[float, float],
+) -> Guess | None:
+    """The lag with the most evidence in some windows, of those at which they lie in a stretch of the IMU's time; if
+    it is worth a jump that wide.
+    """
     rate = hypothesis.rate_hz
+    starts, stops, share = _edges(hypothesis)
+    length = int(stops[0] - starts[0])
+    starts = stops[which[np.unique(np.linspace(0, which.size - 1, _ASKED).round().astype(np.int64))]] - length
+    centre_s = (starts + length / 2) / rate
+    low_s, high_s = max(float(centre_s[0]) - imu_s[1], range_s[0]), min(float(centre_s[-1]) - imu_s[0], range_s[1])
     low, high = round(low_s * rate), round(high_s * rate)
     if high - low < 2:
         return None
-    which = which[np.unique(np.linspace(0, which.size - 1, _ASKED).round().astype(np.int64))]
-    starts, stops, share = _edges(hypothesis)
-    length = int(stops[0] - starts[0])
-    starts = stops[which] - length
-    centre_s = (starts + length / 2) / rate
     ref_s = float(centre_s.mean())
     drifted = np.round(slope * (centre_s - ref_s) * rate).astype(np.int64)
     found, _ = windows_evidence(hypothesis, starts, length, low + drifted, high - low + 1)
-    nats = np.maximum(summed(found), 0.0) * share
+    at_s = centre_s[:, None] - np.arange(low, high + 1) / rate
+    nats = np.where((at_s >= imu_s[0]) & (at_s <= imu_s[1]), np.maximum(summed(found), 0.0) * share, 0.0)
     total = maximum_filter1d(nats, 7, axis=1).sum(axis=0)  # windows agree to within 60 ms
     best = int(np.argmax(total))
     if total[best] < jump_nats(high_s - low_s):

@@ -12,14 +12,17 @@ from scipy.optimize import minimize
 
 from kinebind.clock import FloatArray
 from kinebind.tasks.sync.limb_signals import RATE_HZ
+from kinebind.tasks.sync.rivals import LOBE_S
 
 SKEW_PRIOR = 1e-3
 """Standard deviation of the skew before anything is seen: quartz ±50 ppm, cameras up to 500 ppm, some worse."""
 MAX_SKEW = 2e-3
 JUMP_NATS = 12.0
 """What a jump of the recorder costs: a piece of its own must explain its windows better by this much."""
-ORDER_S = 5.0
-"""A window half of which follows a lag has evidence for it, so that windows may seem to run back by as much."""
+ADVANCE_S = 5.0
+"""How far the IMU's time goes on across a jump, at least: without a jump it does so by a window's hop. What the last
+window before a jump stands on cannot be what the first after it stands on too; straddling ones share a little.
+"""
 _BIN_S = 0.5
 LEAST_JUMP_S = 0.02
 """Pieces that one line joins within this, under a frame, are one."""
@@ -77,17 +80,17 @@ def best_path(windows: Windows) -> npt.NDArray[np.int64]:
     """The column that each window follows (W,), −1 where it follows none, with the most evidence (Viterbi).
 
     The lag may drift by one step from window to window, or jump for `jump_nats`. Neither clock runs backwards: from
-    the last window before a jump to the first after it, the IMU's time, reference minus lag, does not fall. Windows
-    between the two may follow none, since nothing fits while a recorder pauses.
+    the last window before a jump to the first after it, the IMU's time, reference minus lag, grows by ADVANCE_S or
+    more. Windows between the two may follow none, since nothing fits while a recorder pauses.
     """
     count, width = windows.nats.shape
     blocks = [np.flatnonzero(windows.block == b) for b in np.unique(windows.block)]
     joined = windows.block[1:] == windows.block[:-1]
     imu_s = windows.centre_s[:, None] - windows.lag / RATE_HZ
     bins = np.floor((imu_s - imu_s.min()) / _BIN_S).astype(np.int64)
-    ahead = round(ORDER_S / _BIN_S)
+    back = round(ADVANCE_S / _BIN_S)
     # For each block and IMU time, the best score of a path that has got no further than there, and its last state.
-    reached = np.full((len(blocks), int(bins.max()) + ahead + 1), -np.inf)
+    reached = np.full((len(blocks), int(bins.max()) + 1), -np.inf)
     ends = np.zeros(reached.shape, dtype=np.int64)
     scores, came = np.zeros((count, width)), np.full((count, width), -1, dtype=np.int64)
     for w in range(count):
@@ -101,8 +104,9 @@ def best_path(windows: Windows) -> npt.NDArray[np.int64]:
             options[3, :-1], sources[3, :-1] = np.where(joined, scores[w - 1, 1:] - 0.5, -np.inf), states[1:]
             for b, own in enumerate(blocks):
                 change_s = (windows.lag[w] - windows.lag[w, own[own.size // 2]]) / RATE_HZ
-                at = bins[w] + ahead
-                options[4 + b], sources[4 + b] = reached[b, at] - jump_nats(change_s), ends[b, at]
+                at = np.maximum(bins[w] - back, 0)
+                found = np.where(bins[w] >= back, reached[b, at], -np.inf)
+                options[4 + b], sources[4 + b] = found - jump_nats(change_s), ends[b, at]
         best = np.argmax(options, axis=0)
         scores[w] = options[best, np.arange(width)] + windows.nats[w]
         came[w] = sources[best, np.arange(width)]
@@ -203,7 +207,8 @@ def fit_line(windows: Windows, path_s: FloatArray, ref_s: float) -> Line:
 
     Each window's evidence is splined over lag, so the peak falls between grid steps; a Gaussian prior holds the skew
     where the windows say little. Windows that see nothing are flat and have no say, which makes the fit robust.
-    The uncertainty is the curvature of the evidence at its peak.
+    The offset is the mean of its posterior within LOBE_S of the peak: in a short clip the peak is broad and lopsided,
+    and its top is where chance has put it. The uncertainty is the curvature of the evidence at the peak.
     """
     # The columns of one block are one step apart in every window, so one spline over steps serves all windows.
     spline = CubicSpline(np.arange(windows.nats.shape[1]), windows.nats, axis=1)
@@ -232,8 +237,12 @@ def fit_line(windows: Windows, path_s: FloatArray, ref_s: float) -> Line:
     options = {"initial_simplex": simplex, "xatol": 1e-5, "fatol": 1e-6, "maxiter": 400}
     found = minimize(cost, simplex[0], method="Nelder-Mead", options=options)
     offset_std_s, slope_std = _curvature_std(cost, found.x)
+    low_s, high_s = windows.lag.min() / RATE_HZ, windows.lag.max() / RATE_HZ
+    near_s = np.clip(found.x[0], low_s, high_s) + np.linspace(-LOBE_S, LOBE_S, 61)
+    near_s = near_s[(near_s >= low_s) & (near_s <= high_s)]
+    weight = np.exp([found.fun - cost(np.array([offset_s, found.x[1]])) for offset_s in near_s])
     return Line(
-        float(found.x[0]),
+        float(np.average(near_s, weights=weight)),
         float(found.x[1]) * SKEW_PRIOR,
         ref_s,
         -float(found.fun),
