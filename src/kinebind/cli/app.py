@@ -15,6 +15,7 @@ from kinebind.cli import INTERRUPTED
 from kinebind.cli.bench import bench
 from kinebind.cli.console import show_error
 from kinebind.cli.convert import convert
+from kinebind.cli.data import data
 from kinebind.cli.demo import demo
 from kinebind.cli.inspect import inspect
 from kinebind.cli.simulate import simulate
@@ -54,6 +55,7 @@ def _common(
 _COMMANDS = {command.__name__: command for command in (sync, simulate, inspect, convert, demo, bench)}
 for _command in _COMMANDS.values():
     app.command()(_command)
+app.add_typer(data)
 
 
 def run(arguments: Sequence[str]) -> int:
