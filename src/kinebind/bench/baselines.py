@@ -131,7 +131,9 @@ def _band(signal: FloatArray, band: tuple[float, float] | None) -> FloatArray:
 
 def _first_component(values: FloatArray) -> FloatArray:
     valid = np.isfinite(values).all(axis=1)
-    centred = values - values[valid].mean(axis=0) if valid.any() else values
+    if not valid.any():
+        return np.full(values.shape[0], np.nan)
+    centred = values - values[valid].mean(axis=0)
     _, _, axes = np.linalg.svd(centred[valid], full_matrices=False)
     return np.asarray(centred @ axes[0])
 

@@ -25,15 +25,23 @@ FAST_HZ = 4.0
 """Low-pass of everything that is a direction or a turning rate."""
 BRIDGED_S = 0.3
 """Longest stretch of missing keypoints that is interpolated; longer ones stay missing."""
+SEEN_SHARE = 0.3
+"""A vector of a segment that is seen in less than this share of the time that its sensor's point is, is left out."""
 SPIKE_S = 0.13
 """Half-width of the running median against which a keypoint is an outlier."""
 
-_SEGMENT_M = {
+_TRUNK_AND_LEGS_M = {
     ("left_shoulder", "left_hip"): 0.50, ("right_shoulder", "right_hip"): 0.50,
     ("left_hip", "left_knee"): 0.43, ("right_hip", "right_knee"): 0.43,
     ("left_knee", "left_ankle"): 0.41, ("right_knee", "right_ankle"): 0.41,
 }  # fmt: skip
 """Usual lengths of segments that are seen full-length sooner or later, metres."""
+_SHOULDERS_AND_ARMS_M = {
+    ("left_shoulder", "right_shoulder"): 0.35,
+    ("left_shoulder", "left_elbow"): 0.28, ("right_shoulder", "right_elbow"): 0.28,
+    ("left_elbow", "left_wrist"): 0.25, ("right_elbow", "right_wrist"): 0.25,
+}  # fmt: skip
+"""The same of somebody whose hips are never seen, as before a desk; arms point at the camera more often."""
 
 _MID_HIP = {"left_hip": 0.5, "right_hip": 0.5}
 _MID_SHOULDER = {"left_shoulder": 0.5, "right_shoulder": 0.5}
@@ -92,15 +100,18 @@ def smoothed(values: FloatArray, rate_hz: float, cutoff_hz: float) -> FloatArray
 def pixels_per_m(keypoints_px: FloatArray) -> float:
     """Size of a body in the image: median over usual segments of their 90th percentile length per metre.
 
-    NaN where no segment is ever seen whole.
+    Trunk and legs tell it; shoulders and arms where none of those is seen. NaN where nothing of either is.
     """
-    scales = []
-    for (a, b), length_m in _SEGMENT_M.items():
-        length = np.linalg.norm(keypoints_px[:, COCO17.index(a)] - keypoints_px[:, COCO17.index(b)], axis=-1)
-        length = length[np.isfinite(length)]
-        if length.size:
-            scales.append(float(np.percentile(length, 90)) / length_m)
-    return float(np.median(scales)) if scales else float("nan")
+    for segments_m in (_TRUNK_AND_LEGS_M, _SHOULDERS_AND_ARMS_M):
+        scales = []
+        for (a, b), length_m in segments_m.items():
+            length = np.linalg.norm(keypoints_px[:, COCO17.index(a)] - keypoints_px[:, COCO17.index(b)], axis=-1)
+            length = length[np.isfinite(length)]
+            if length.size:
+                scales.append(float(np.percentile(length, 90)) / length_m)
+        if scales:
+            return float(np.median(scales))
+    return float("nan")
 
 
 def without_outliers(poses: Poses) -> FloatArray:
@@ -130,12 +141,13 @@ def without_outliers(poses: Poses) -> FloatArray:
 def track(poses: Poses) -> Track:
     """Clean a person's keypoints and put them on the common grid.
 
-    Joints that are never seen stay NaN. The scale falls back to 1/500 of the track's extent where no segment of
-    known length is seen.
+    Joints that are never seen stay NaN, and so does everything where no segment of known length is seen.
     """
     keypoints = without_outliers(poses)
     scale = pixels_per_m(keypoints)
     time_s = grid(poses.time_s[0], poses.time_s[-1])
+    if time_s.size < 2:  # a few frames between two steps: two rows, in which everything may be missing
+        time_s = (np.floor(poses.time_s[0] * RATE_HZ) + np.arange(2)) / RATE_HZ
     gap = max(BRIDGED_S, 2.5 / poses.rate_hz)
     metres = resample_vectors(poses.time_s, keypoints, time_s, max_gap_s=gap) * np.array([1.0, -1.0]) / scale
     slow, fast = np.empty_like(metres), np.empty_like(metres)
@@ -154,7 +166,8 @@ def limb_signals(person: Track, site: str) -> dict[str, FloatArray]:
     tilt0, bearing0, tilt1 ...: upward and rightward parts of the segment's vectors, m.
     """
     point, vectors = _limb(site)
-    acceleration = _rate_of_change(_rate_of_change(_mix(person.slow_m, point)))
+    at_m = _mix(person.slow_m, point)
+    acceleration = rate_of_change(rate_of_change(at_m))
     out = {
         "load": np.linalg.norm(acceleration + [0.0, GRAVITY_M_S2], axis=1),
         "shake": np.linalg.norm(acceleration, axis=1),
@@ -163,14 +176,21 @@ def limb_signals(person: Track, site: str) -> dict[str, FloatArray]:
     turning = np.zeros(person.time_s.size)
     for i, (start, end) in enumerate(vectors):
         vector = _mix(person.fast_m, end) - _mix(person.fast_m, start)
-        if not np.isfinite(vector).any():  # what is never seen (ears from behind, shoulders out of view) has no say
+        # What is seen seldom (ears from behind, hips at a desk) would leave little of the rest, and has no say.
+        if _rows_seen(vector) <= SEEN_SHARE * _rows_seen(at_m):
             continue
         out[f"tilt{i}"], out[f"bearing{i}"] = vector[:, 1], vector[:, 0]
-        turning += np.square(_rate_of_change(vector)).sum(axis=1)
+        turning += np.square(rate_of_change(vector)).sum(axis=1)
     out["turn"] = np.sqrt(turning) if "tilt0" in out or "tilt1" in out else np.full_like(turning, np.nan)
     return out
 
 
-def _rate_of_change(values: FloatArray) -> FloatArray:
-    """Central difference per second on the common grid."""
+def _rows_seen(values: FloatArray) -> int:
+    return int(np.count_nonzero(np.isfinite(values).all(axis=1)))
+
+
+def rate_of_change(values: FloatArray) -> FloatArray:
+    """Central difference per second of values (T, k) on the common grid; NaN where there is but one."""
+    if values.shape[0] < 2:
+        return np.full_like(values, np.nan)
     return np.asarray(np.gradient(values, 1.0 / RATE_HZ, axis=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from kinebind.errors import InputError
@@ -43,6 +44,22 @@ class Scene:
             min(float(p.time_s[0]) for p in people),
             max(float(p.time_s[-1]) for p in people),
         )
+
+
+def checked_range(search_s: tuple[float, float]) -> tuple[float, float]:
+    """The smallest and largest offset that a user asks for, seconds; raises InputError unless finite and in order."""
+    low_s, high_s = (float(value) for value in search_s)
+    if not (math.isfinite(low_s) and math.isfinite(high_s)):
+        raise InputError(
+            f"The search range {low_s:g} to {high_s:g} s is no range of finite offsets.",
+            "Give two finite offsets in seconds, or none at all to search everything.",
+        )
+    if low_s >= high_s:
+        raise InputError(
+            f"The search range {low_s:g} to {high_s:g} s does not run from a smaller to a larger offset.",
+            f"Exchange the two: {high_s:g} to {low_s:g}." if low_s > high_s else "Give two different offsets.",
+        )
+    return low_s, high_s
 
 
 def whole_range(imu: Imu, scene: Scene) -> tuple[float, float]:

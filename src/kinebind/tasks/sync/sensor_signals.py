@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from kinebind.clock import FloatArray
 from kinebind.imu import GRAVITY_M_S2, Imu
 from kinebind.resample import continuous_quaternions, resample_vectors, valid_runs, whole_rows
-from kinebind.tasks.sync.limb_signals import FAST_HZ, RATE_HZ, SLOW_HZ, grid, smoothed
+from kinebind.tasks.sync.limb_signals import FAST_HZ, RATE_HZ, SLOW_HZ, grid, rate_of_change, smoothed
 
 BRIDGED_S = 0.1
 """Longest stretch of lost samples that is interpolated; longer ones stay missing."""
@@ -64,7 +64,7 @@ def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
     if gyr is None:
         slow, fast = on_grid(felt, SLOW_HZ), on_grid(felt, FAST_HZ)
         load = np.linalg.norm(slow, axis=1, keepdims=True)
-        change = np.gradient(fast, 1.0 / RATE_HZ, axis=0) / GRAVITY_M_S2
+        change = rate_of_change(fast) / GRAVITY_M_S2
         return out_s, {
             "turn": np.linalg.norm(change, axis=1, keepdims=True),
             "load": load,
