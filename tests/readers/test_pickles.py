@@ -138,7 +138,6 @@ class Foreign:
         (np.zeros(2, dtype=[("a", "f8"), ("b", object)]), "numpy data of the type 'V16'"),
         (np.array(["2020-01-01"], dtype="M8[D]"), "type 'M8'"),
         (np.ma.array([1.0]), "numpy.ma"),
-        (np.matrix([[1.0]]), "matrix"),
         (collections.Counter("ab"), "collections.Counter"),
         (len, "builtins.len"),
     ],
