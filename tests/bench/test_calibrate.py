@@ -19,7 +19,7 @@ def made_up_cases(count: int, seed: int = 0):
     weights = {name: 0.0 for name in FEATURES} | {"log_margin": 2.0, "log_data": 1.0}
     cases = []
     for _ in range(count):
-        own = {name: float(rng.uniform(0.0, 2.0)) for name in FEATURES}
+        own = {name: float(rng.uniform(0.0, 2.0)) for name in sorted({*FEATURES, *SCALE_FEATURES})}
         score = -3.0 + sum(weights[name] * own[name] for name in FEATURES)
         right = rng.random() < 1.0 / (1.0 + np.exp(-score))
         scale_s = np.exp(-5.0 + 0.5 * own["log_sigma"] + 0.3 * own["log_density"])
@@ -93,9 +93,9 @@ def test_only_training_sources_are_fitted_on(tmp_path):
 def test_few_development_clips_are_paired_with_a_stranger_s_of_another_action():
     imu = made_up_body.clip(1).recording.imus[0]
     poses = made_up_body.clip(1).recording.people[0]
-    clips = [utd.Clip(k % 5, 1, imu, poses) for k in range(21)]
+    clips = [utd.Clip(k % 5, 1, imu, poses) for k in range(60)]
     pairs = development_pairs(clips)
     same = [pair for pair in pairs if pair[1] is pair[2]]
-    assert len(same) == 21
-    assert len(pairs) == 24
+    assert len(same) == 60
+    assert len(pairs) == 63
     assert all(felt.action != seen.action for _, felt, seen in pairs if felt is not seen)

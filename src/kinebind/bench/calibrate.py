@@ -2,8 +2,8 @@
 
 `kinebind bench sync --fit` runs this and writes `tasks/sync/calibration.json`: a logistic regression of 'right peak'
 on whole answers, a third of them mismatched pairs, and the scale of the error about the right peak. The development
-clips of UTD-MHAD join in, searched narrowly; who does that knows that the recordings belong together, so only every
-seventh is also paired with another.
+clips of UTD-MHAD join in, searched narrowly. Who searches narrowly knows that the recordings belong together, so
+mismatched pairs are searched widely, but for every twentieth of these clips.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from kinebind.tasks.sync import calibration as calibration_module
 from kinebind.tasks.sync import sync
 from kinebind.tasks.sync.calibration import calibration
 from kinebind.tasks.sync.confidence import FEATURES, RIGHT_PEAK_S, SCALE_FEATURES
+from kinebind.tasks.sync.refusal import WIDE_S
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,8 @@ def simulated_case(data: Path, k: int) -> list[Case]:
         return answers(scene(bodies, "normal", rng, wearer=wearer), matched, 7.5)
     case = varied_scene(bodies, rng, wearer=wearer)
     largest = max(abs(t.offset_s) for t in case.truth.values())
-    return answers(case, matched, largest + float(np.exp(rng.uniform(np.log(0.5), np.log(60.0)))))
+    range_s = largest + float(np.exp(rng.uniform(np.log(0.5), np.log(60.0))))
+    return answers(case, matched, range_s if matched else max(range_s, WIDE_S))
 
 
 def development_case(pair: tuple[int, utd.Clip, utd.Clip]) -> list[Case]:
@@ -127,9 +129,9 @@ def development_case(pair: tuple[int, utd.Clip, utd.Clip]) -> list[Case]:
 
 
 def development_pairs(clips: list[utd.Clip]) -> list[tuple[int, utd.Clip, utd.Clip]]:
-    """Every clip with itself, and every seventh also with one of another action, the sensor at the same site."""
+    """Every clip with itself, and every twentieth also with one of another action, the sensor at the same site."""
     pairs = [(k, clip, clip) for k, clip in enumerate(clips)]
-    for k, clip in enumerate(clips[::7]):
+    for k, clip in enumerate(clips[::20]):
         rng = np.random.default_rng([105, k])
         others = [c for c in clips if c.action != clip.action and c.imu.site == clip.imu.site]
         pairs.append((k, clip, others[int(rng.integers(len(others)))]))

@@ -35,7 +35,7 @@ NARROW = Support((-2.0, 4.0, -1.0, -1.0), (5.0, -1.0, -1.0), 10.0)
 @given(margin=NATS, sigma=SIGMA_S, searched=RANGE_S, support=SUPPORT, tolerance=TOLERANCE_S)
 def test_a_confidence_is_a_probability_whatever_was_found(margin, sigma, searched, support, tolerance):
     values = features(margin, sigma, searched, support)
-    assert set(values) == set(FEATURES)
+    assert set(values) == {*FEATURES, *SCALE_FEATURES}
     assert all(math.isfinite(v) for v in values.values())
     assert 0.0 <= confidence(values, tolerance) <= 1.0
     assert error_scale_s(values) > 0.0
@@ -111,5 +111,5 @@ def test_the_fit_has_the_signs_that_reason_asks_for():
     fitted = calibration()["confidence"]
     for helps in ("log_margin", "log_data", "log_density", "middle_part", "cues_for", "scale_log_sigma"):
         assert fitted[helps] > 0.0, helps
-    for hurts in ("log_sigma", "log_range", "against"):
+    for hurts in ("log_range", "against"):
         assert fitted[hurts] < 0.0, hurts

@@ -19,7 +19,7 @@ TOLERANCE_S = 0.05
 RIGHT_PEAK_S = 0.15
 """An answer within this of the truth stands on the right peak."""
 FEATURES = (
-    "log_margin", "log_sigma", "log_range", "log_data", "log_density", "middle_part", "cues_for", "against",
+    "log_margin", "log_range", "log_data", "log_density", "middle_part", "cues_for", "against",
 )  # fmt: skip
 SCALE_FEATURES = ("log_sigma", "log_density")
 """What the error about the right peak grows with: a wide peak, and signals that agree only roughly."""

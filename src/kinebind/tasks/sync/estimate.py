@@ -30,7 +30,7 @@ from kinebind.tasks.sync.result import (
     SyncResult,
 )
 from kinebind.tasks.sync.rivals import standing
-from kinebind.tasks.sync.scene import Scene, whole_range
+from kinebind.tasks.sync.scene import Scene, checked_range, whole_range
 from kinebind.tasks.sync.search import WHOLE_S, Anchors
 from kinebind.tasks.sync.support import support
 
@@ -70,7 +70,8 @@ def sync(
     tolerance_s: the timing error that the confidence is about.
 
     Returns one `ClockAnswer` a clock; refused clocks carry their reason and, where there is one, the best guess.
-    Raises InputError where the recording has no sensors, or neither a person nor a reference.
+    Raises InputError where the recording has no sensors, or neither a person nor a reference, or where the search
+    range is none.
     """
     if reference is None and not recording.people and len(recording.imus) > 1:
         reference = recording.imus[0].name
@@ -86,6 +87,8 @@ def sync(
         imus = [i.replace(clock_id="shared") for i in imus]
     if isinstance(hint, float | int):
         hint = Hint(float(hint))
+    if search_s is not None:
+        search_s = checked_range(search_s)
     scene = Scene.of(recording, person, reference)
     answers = []
     for clock_id, group in Recording(imus=tuple(imus)).clocks().items():

@@ -23,7 +23,7 @@ MIRROR_NATS = 6.0
 """A mirrored video must explain the sensors better than a plain one by this much."""
 SOUND_NATS = 40.0
 """A search with this much evidence has found the offset, whether sides are exchanged or not."""
-SLOW_MOTION_CONFIDENCE = 0.9
+SLOW_MOTION_CONFIDENCE = 0.98
 SLOW_MOTION = (2.0, 4.0, 8.0, 0.5)
 """Factors by which a video's clock may be stretched: 60, 120 and 240 fps played at 30, and 30 played at 60."""
 
