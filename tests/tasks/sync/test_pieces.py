@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,13 +11,17 @@ from hypothesis import strategies as st
 
 from kinebind.tasks.sync.limb_signals import RATE_HZ
 from kinebind.tasks.sync.pieces import (
+    _BIN_S,
+    ADVANCE_S,
     JUMP_NATS,
     LEAST_JUMP_S,
     MAX_SKEW,
     SKEW_PRIOR,
     Windows,
+    best_path,
     fit_line,
     fit_pieces,
+    jump_nats,
     split_at_jumps,
 )
 
@@ -32,6 +38,11 @@ def windows(lag_s: np.ndarray, *, guess_s: tuple[float, ...] = (3.0,), height: n
     tall = np.broadcast_to(height, lag_s.shape)[:, None]
     nats = tall * np.exp(-0.5 * away**2 / np.maximum(tall, 1e-9))  # curvature 1/σ² at the peak, whatever the height
     return Windows(centre_s, lag, nats, np.repeat(np.arange(len(guess_s)), BAND.size))
+
+
+def also(w: Windows, other: Windows) -> Windows:
+    """Windows that have the evidence of both at once, as where a motion is repeated."""
+    return Windows(w.centre_s, w.lag, np.maximum(w.nats, other.nats), w.block)
 
 
 def only_line(w: Windows):
@@ -189,3 +200,114 @@ def test_stretches_cover_all_windows_once():
         stretches = split_at_jumps(w)
         assert [a for a, *_ in stretches] + [25] == [0] + [b for _, b, *_ in stretches]
         np.testing.assert_array_equal(np.concatenate([part.centre_s for _, part in fit_pieces(w)]), w.centre_s)
+
+
+# -- the order of time -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [0, 12, 27])
+@pytest.mark.parametrize("away_s", [100.0, -100.0])
+def test_a_clip_that_is_repeated_later_makes_no_piece(at, away_s):
+    """Three windows fit the repetition better than the truth, but neither clock can run back for them."""
+    if (at, away_s) in ((0, 100.0), (27, -100.0)):
+        at = 12  # at the very start and end, the IMU's clock may leap ahead
+    height = np.zeros(30)
+    height[at : at + 3] = 55.0
+    guesses = (3.0, 3.0 + away_s)
+    repeated = windows(np.full(30, 3.0 + away_s), guess_s=guesses, height=height)
+    line = only_line(also(windows(np.full(30, 3.0), guess_s=guesses), repeated))
+    assert line.offset_s == pytest.approx(3.0, abs=0.002)
+
+
+@pytest.mark.parametrize("pause_s", [40.0, 90.0])
+def test_a_long_pause_is_no_running_back(pause_s):
+    """Nothing fits while the recorder pauses, so that the lag may grow by as long as that took."""
+    truth = np.full(40, 3.0)
+    inside = slice(15, 15 + round(pause_s / 10.0))
+    truth[inside.start :] += pause_s
+    guesses = (3.0, 3.0 + pause_s)
+    w = windows(truth, guess_s=guesses)
+    w.nats[inside] = -4.0
+    before, after = fit_pieces(w)
+    assert [before[0].offset_s, after[0].offset_s] == pytest.approx([3.0, 3.0 + pause_s], abs=0.002)
+    assert before[1].centre_s.size + after[1].centre_s.size == 40
+    assert 15 <= before[1].centre_s.size <= inside.stop
+
+
+def test_a_lag_that_grows_by_more_than_the_time_that_passes_is_not_believed():
+    truth = np.full(40, 93.0)
+    truth[:3] = 3.0
+    assert only_line(windows(truth, guess_s=(3.0, 93.0))).offset_s == pytest.approx(93.0, abs=0.002)
+
+
+def test_a_recorder_s_clock_may_leap_ahead_at_once():
+    truth = np.full(30, 103.0)
+    truth[20:] = 3.0
+    lines = fit_pieces(windows(truth, guess_s=(3.0, 103.0)))
+    assert [part.centre_s.size for _, part in lines] == [20, 10]
+
+
+def test_a_wide_jump_costs_more_than_a_narrow_one():
+    assert jump_nats(0.3) == jump_nats(-1.0) == JUMP_NATS
+    assert jump_nats(-40.0) - jump_nats(20.0) == pytest.approx(np.log(2.0))
+    for down_s, pieces in ((2.0, 2), (400.0, 1)):
+        truth = np.full(30, 403.0)
+        truth[28:] -= down_s
+        height = np.where(np.arange(30) < 28, 20.0, 0.5 * (JUMP_NATS + 4.0))
+        assert len(fit_pieces(windows(truth, guess_s=(403.0, 403.0 - down_s), height=height))) == pieces
+
+
+@pytest.mark.parametrize(("gain", "pieces"), [(JUMP_NATS + 0.9, 1), (JUMP_NATS + 4.0, 3)])
+def test_a_jump_back_to_the_line_before_costs_more(gain, pieces):
+    truth = np.full(30, 3.0)
+    truth[14:16] += 0.6
+    height = np.where(truth > 3.1, 20.0 + gain, 20.0)
+    w = also(windows(truth, height=height), windows(np.full(30, 3.0)))
+    assert len(fit_pieces(w)) == pieces
+    # The same gain is enough for lines that never come back.
+    truth[16:] += 1.0
+    other = truth.copy()
+    other[14:16] = 3.0
+    assert len(fit_pieces(also(windows(truth, height=height), windows(other)))) == 3
+
+
+def naive_score(w: Windows) -> float:
+    """The best path's score by looking at every pair of states."""
+    count, width = w.nats.shape
+    imu_s = w.centre_s[:, None] - w.lag / RATE_HZ
+    bins = np.floor((imu_s - imu_s.min()) / _BIN_S)
+    best = w.nats.copy()
+    for v in range(1, count):
+        for j in range(width):
+            ways = [0.0]
+            for i in range(max(0, j - 1), min(width, j + 2)):
+                if w.block[i] == w.block[j]:
+                    ways.append(best[v - 1, i] - 0.5 * (i != j))
+            for u in range(v):
+                for i in range(width):
+                    own = np.flatnonzero(w.block == w.block[i])
+                    change_s = (w.lag[v, j] - w.lag[v, own[own.size // 2]]) / RATE_HZ
+                    if bins[u, i] <= bins[v, j] - round(ADVANCE_S / _BIN_S):
+                        ways.append(best[u, i] - float(jump_nats(change_s)))
+            best[v, j] = w.nats[v, j] + max(ways)
+    return float(best.max())
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10_000), apart_s=st.sampled_from([12.0, 31.0, -31.0]))
+def test_the_path_is_the_best_one_and_runs_forward(seed, apart_s):
+    rng = np.random.default_rng([43, seed])
+    lag = np.tile(np.concatenate([np.arange(4), round(apart_s * RATE_HZ) + np.arange(4)]), (7, 1))
+    nats = rng.normal(-5.0, 12.0, size=lag.shape)
+    w = Windows(10.0 * np.arange(7.0), lag, nats, np.repeat([0, 1], 4))
+    path = best_path(w)
+    rows = np.flatnonzero(path >= 0)
+    score = float(nats[rows, path[rows]].sum())
+    for u, v in itertools.pairwise(rows.tolist()):
+        drift = v == u + 1 and abs(path[v] - path[u]) <= 1 and w.block[path[u]] == w.block[path[v]]
+        own = np.flatnonzero(w.block == w.block[path[u]])
+        jump = float(jump_nats((lag[v, path[v]] - lag[v, own[2]]) / RATE_HZ))
+        score -= 0.5 * (path[v] != path[u]) if drift else jump
+        went_s = w.centre_s[v] - w.centre_s[u] - (lag[v, path[v]] - lag[u, path[u]]) / RATE_HZ
+        assert drift or went_s >= ADVANCE_S - _BIN_S - 1e-9
+    assert score == pytest.approx(naive_score(w))
