@@ -297,7 +297,7 @@ def patches(x: Tensor, patch: int) -> Tensor:
     tensor([[[ 0,  1, 10, 11],
              [ 2,  3, 12, 13]]])
     """
-    x = x.reshape(*x.shape[:2], -1, patch)  # (M, W, T, P)
+    x = x.reshape(*x.shape[:2], x.shape[2] // patch, patch)  # (M, W, T, P)
     return x.permute(0, 2, 1, 3).flatten(2)  # (M, T, W, P) -> (M, T, W·P)
 
 
