@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from kinebind.bench.scenes import Bodies, Scene, Source, filmed, scene, worn
-from kinebind.body.segments import posture
+from kinebind.body.segments import Posture, posture
 from kinebind.clock import ClockMap
 from kinebind.imu import Imu
 from kinebind.motion import Motion, Skeleton
@@ -86,8 +86,21 @@ def take(
     seed: int, duration_s: float, clock: ClockMap, sites: tuple[str, ...] = ("left_wrist", "right_shank")
 ) -> tuple[Poses, tuple[Imu, ...]]:
     """A long recording: poses at 30 fps from time zero, sensors at 50 Hz whose clock maps by `clock`."""
+    return _taken(posture(motion(seed, duration_s + 0.5, 30.0)), seed, duration_s, clock, sites)
+
+
+@cache
+def chained(seed: int, clips_s: tuple[int, ...], duration_s: float, clock: ClockMap) -> tuple[Poses, tuple[Imu, ...]]:
+    """The same of a few clips of some length that come again and again in random order."""
+    files = tuple(Path(f"{100 * seed + k}-{length_s}.made-up") for k, length_s in enumerate(clips_s))
+    body = Bodies([MadeUp("made-up", (files,))]).draw(duration_s + 1.0, np.random.default_rng([81, seed]), rate_hz=30.0)
+    return _taken(body, seed, duration_s, clock, ("left_wrist", "right_shank"))
+
+
+def _taken(
+    body: Posture, seed: int, duration_s: float, clock: ClockMap, sites: tuple[str, ...]
+) -> tuple[Poses, tuple[Imu, ...]]:
     rng = np.random.default_rng([79, seed])
-    body = posture(motion(seed, duration_s + 0.5, 30.0))
     imus = worn(body, sites, "normal", rng, clocks=[clock], start_s=0.0, duration_s=duration_s, rate_hz=50.0)
     return filmed(body, "normal", rng, start_s=0.0, duration_s=duration_s), imus
 

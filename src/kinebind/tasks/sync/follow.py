@@ -66,22 +66,25 @@ def _around(hypothesis: Hypothesis, guesses: list[Guess], range_s: tuple[float, 
         for length in np.unique(stops - starts):
             alike = stops - starts == length
             found, _ = windows_evidence(hypothesis, starts[alike], int(length), first[alike], width)
-            nats[alike, columns] = summed(found) * share
+            nats[alike, columns] = summed(found) * share[alike, None]
     return Windows(centre_s, lag, nats, np.repeat(np.arange(len(apart)), width))
 
 
-def _edges(hypothesis: Hypothesis) -> tuple[np.ndarray, np.ndarray, float]:
-    """First and last grid index of the windows (W,), and the share of each that is not its neighbours' too."""
+def _edges(hypothesis: Hypothesis) -> tuple[np.ndarray, np.ndarray, FloatArray]:
+    """First and last grid index of the windows (W,), and the share of each that counts: half of what its neighbours
+    hold too.
+    """
     rate = hypothesis.rate_hz
     length = hypothesis.stop - hypothesis.first
     if length <= WHOLE_S * rate:
-        return np.array([hypothesis.first]), np.array([hypothesis.stop]), 1.0
+        return np.array([hypothesis.first]), np.array([hypothesis.stop]), np.ones(1)
     hop_s = HOP_S if length <= LONG_S * rate else LONG_HOP_S
     width, hop = round(WINDOW_S * rate), round(hop_s * rate)
     starts = np.arange(hypothesis.first, hypothesis.stop - width + 1, hop)
     stops = starts + width
     stops[-1] = hypothesis.stop
-    return starts, stops, min(hop_s / WINDOW_S, 1.0)
+    common = np.maximum(stops[:-1] - starts[1:], 0)
+    return starts, stops, 1.0 - 0.5 * (np.append(common, 0) + np.append(0, common)) / (stops - starts)
 
 
 def _apart_s(guess: Guess, other: Guess, centre_s: FloatArray) -> float:
@@ -129,7 +132,8 @@ def _best_lag(
     rate = hypothesis.rate_hz
     starts, stops, share = _edges(hypothesis)
     length = int(stops[0] - starts[0])
-    starts = stops[which[np.unique(np.linspace(0, which.size - 1, _ASKED).round().astype(np.int64))]] - length
+    which = which[np.unique(np.linspace(0, which.size - 1, _ASKED).round().astype(np.int64))]
+    starts = stops[which] - length
     centre_s = (starts + length / 2) / rate
     low_s, high_s = max(float(centre_s[0]) - imu_s[1], range_s[0]), min(float(centre_s[-1]) - imu_s[0], range_s[1])
     low, high = round(low_s * rate), round(high_s * rate)
@@ -139,7 +143,7 @@ def _best_lag(
     drifted = np.round(slope * (centre_s - ref_s) * rate).astype(np.int64)
     found, _ = windows_evidence(hypothesis, starts, length, low + drifted, high - low + 1)
     at_s = centre_s[:, None] - np.arange(low, high + 1) / rate
-    nats = np.where((at_s >= imu_s[0]) & (at_s <= imu_s[1]), np.maximum(summed(found), 0.0) * share, 0.0)
+    nats = np.where((at_s >= imu_s[0]) & (at_s <= imu_s[1]), np.maximum(summed(found), 0.0) * share[which, None], 0.0)
     total = maximum_filter1d(nats, 7, axis=1).sum(axis=0)  # windows agree to within 60 ms
     best = int(np.argmax(total))
     if total[best] < jump_nats(high_s - low_s):
