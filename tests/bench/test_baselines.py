@@ -39,6 +39,13 @@ def test_syncwise_without_anything_to_vote_on_answers_zero():
     assert syncwise_offset_s((still,), POSES, RANGE_S) == 0.0
 
 
+def test_a_sensor_that_lost_everything_has_no_vote():
+    lost = IMUS[0].replace(acc_sensor=np.full_like(IMUS[0].acc_sensor, np.nan))
+    assert syncwise_offset_s((lost,), POSES, RANGE_S) == 0.0
+    with_others = syncwise_offset_s((lost, *IMUS[1:]), POSES, RANGE_S)
+    assert with_others == syncwise_offset_s(IMUS[1:], POSES, RANGE_S)
+
+
 @pytest.mark.parametrize(("frames_x", "frames_y"), [(200, 200), (500, 20), (90, 400)])
 def test_correlation_is_that_of_a_loop(frames_x, frames_y):
     rng = np.random.default_rng(65)

@@ -21,6 +21,7 @@ from kinebind.tasks.sync.limb_signals import (
     grid,
     limb_signals,
     pixels_per_m,
+    rate_of_change,
     track,
     without_outliers,
 )
@@ -94,6 +95,24 @@ def test_scale_is_the_median_over_segments_and_needs_one_only():
     keypoints[:, COCO17.index("left_hip")] = [500.0, 500.0]
     keypoints[:, COCO17.index("left_knee")] = [500.0, 715.0]
     assert pixels_per_m(keypoints) == pytest.approx(500.0)
+
+
+def test_a_person_at_a_desk_has_nearly_the_size_of_the_whole_one():
+    """Of somebody whose hips and legs are never seen, shoulders and arms tell the size."""
+    for seed in range(3):
+        keypoints = made_up_body.clip(seed).recording.people[0].keypoints_px.copy()
+        whole = pixels_per_m(keypoints)
+        keypoints[:, COCO17.index("left_hip") :] = np.nan
+        assert pixels_per_m(keypoints) == pytest.approx(whole, rel=0.15)
+        keypoints[:, [COCO17.index("left_shoulder"), COCO17.index("right_shoulder")]] = np.nan
+        assert pixels_per_m(keypoints) == pytest.approx(whole, rel=0.25)
+
+
+def test_trunk_and_legs_tell_the_size_wherever_they_are_seen():
+    keypoints = filmed(CLEAN).keypoints_px.copy()
+    whole = pixels_per_m(keypoints)
+    keypoints[:, [COCO17.index("left_elbow"), COCO17.index("right_wrist")]] += 5000.0
+    assert pixels_per_m(keypoints) == whole
 
 
 # -- cleaning --------------------------------------------------------------------------------------------------
@@ -250,6 +269,32 @@ def test_a_part_that_is_never_seen_does_not_silence_the_rest(site, lost, left):
     signals = limb_signals(track(poses.replace(keypoints_px=keypoints)), site)
     assert {name for name in signals if name[:-1] in ("tilt", "bearing")} == left
     assert np.isfinite(signals["turn"]).all()
+
+
+@pytest.mark.parametrize(("site", "seldom", "left"), [
+    ("head", ("left_ear", "right_ear"), {"tilt0", "bearing0"}),
+    ("chest", ("left_hip", "right_hip"), {"tilt1", "bearing1"}),
+])  # fmt: skip
+def test_a_part_that_is_seen_seldom_does_not_blank_the_rest(site, seldom, left):
+    """Hips that show for a tenth of the time must not leave a tenth of the chest's signals."""
+    poses = filmed(CLEAN)
+    keypoints = poses.keypoints_px.copy()
+    keypoints[round(0.1 * poses.time_s.size) :, [COCO17.index(name) for name in seldom]] = np.nan
+    signals = limb_signals(track(poses.replace(keypoints_px=keypoints)), site)
+    assert {name for name in signals if name[:-1] in ("tilt", "bearing")} == left
+    assert all(np.isfinite(values).all() for values in signals.values())
+
+
+@pytest.mark.parametrize("frames", [2, 3, 5])
+@pytest.mark.parametrize("fps", [30.0, 240.0, 1000.0])
+def test_a_few_frames_have_signals_of_as_many_rows_as_the_track(frames, fps):
+    some = filmed(CLEAN).take(np.arange(50, 50 + frames))
+    person = track(some.replace(time_s=1.001 + np.arange(frames) / fps))
+    assert person.time_s.size >= 2
+    np.testing.assert_allclose(person.time_s * RATE_HZ, np.round(person.time_s * RATE_HZ), atol=1e-6)
+    for site in SITES:
+        assert all(values.shape == person.time_s.shape for values in limb_signals(person, site).values())
+    assert np.isnan(rate_of_change(person.slow_m[:1])).all()
 
 
 def test_sides_are_the_person_s_own():
