@@ -65,7 +65,9 @@ def test_a_changed_recipe_says_so_and_promises_nothing():
     changed = load_recipe("mobind-mri").changed({"train.seed": 7, "loss.token": 0}).changed({"name": "mine"})
     assert (changed.train.seed, changed.loss["token"], changed.name) == (7, 0.0, "mine")
     assert "Score" not in changed.text
-    assert changed.text.startswith("# Changed from mobind-mri: train.seed = 7\n# Changed from mobind-mri: loss.token = 0")
+    assert changed.text.startswith(
+        "# Changed from mobind-mri: train.seed = 7\n# Changed from mobind-mri: loss.token = 0"
+    )
     assert recipe_from_text(changed.text) == changed
 
 

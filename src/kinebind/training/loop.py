@@ -16,6 +16,7 @@ import contextlib
 import copy
 import dataclasses
 import json
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,7 +40,9 @@ from kinebind.training.screen import Screen
 from kinebind.training.state import Progress, load_state, save_state
 from kinebind.training.step import NonFiniteLoss, Stepper
 from kinebind.training.store import WindowStore
-from kinebind.training.windows import Windows, entries_by_split, split_windows, windows_of
+from kinebind.training.windows import Windows, absent_groups, entries_by_split, split_windows, windows_of
+
+_log = logging.getLogger("kinebind")
 
 STATE, BEST, RECIPE = "state.safetensors", "best.safetensors", "recipe.toml"
 _VALIDATION_BATCH = 256
@@ -96,8 +99,8 @@ def train(
     deadline_s = float("inf") if max_minutes is None else began_s + 60.0 * max_minutes
     if differences := recipe.contract.differences(model.contract):
         raise InputError(f"The model has another contract: {'; '.join(differences)}.", "Build it from the recipe.")
+    ranks = joined(device)
     with contextlib.ExitStack() as stack:
-        ranks = stack.enter_context(joined(device))
         stack.enter_context(torch.random.fork_rng([ranks.device] if ranks.device.type == "cuda" else []))
         run = _Run(recipe, model, store, Path(folder), ranks, init)
         run.screen = stack.enter_context(
@@ -256,7 +259,10 @@ class _Run:
             start_from(model, load_model(init, self.recipe.contract))
         torch.manual_seed(self.recipe.train.seed + self.ranks.rank)
         self.stepper = Stepper(model, self.recipe.train, self.ranks)
+        absent = absent_groups(self.store, self.recipe.data)
         if self.ranks.leads:
+            if absent:
+                _log.warning("No data of %s %s, which the recipe names.", self.recipe.data.group, ", ".join(absent))
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:

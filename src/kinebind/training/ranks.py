@@ -5,9 +5,8 @@ torchrun --nproc-per-node 4 -m kinebind train mobind-mri --data DIR --device cud
 
 from __future__ import annotations
 
-import contextlib
+import atexit
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -48,24 +47,22 @@ class Ranks:
         return [part.cpu() for part in parts]
 
 
-@contextlib.contextmanager
-def joined(device: str) -> Iterator[Ranks]:
-    """This process's place among those that torchrun started: gloo on the CPU, NCCL on GPUs; else alone."""
+def joined(device: str) -> Ranks:
+    """This process's place among those that torchrun started: gloo on the CPU, NCCL on GPUs; else alone.
+
+    The processes stay joined until they end: were they to part and join again, one could still meet the other's
+    former meeting point, and wait there for ever.
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        yield Ranks(0, 1, torch.device(device))
-        return
+        return Ranks(0, 1, torch.device(device))
     own = torch.device(device if device != "cuda" else f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
     if own.type == "cuda":
         torch.cuda.set_device(own)
-    began = not dist.is_initialized()
-    if began:
+    if not dist.is_initialized():
         dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
-    try:
-        yield Ranks(dist.get_rank(), world, own)
-    finally:
-        if began:
-            dist.destroy_process_group()
+        atexit.register(dist.destroy_process_group)
+    return Ranks(dist.get_rank(), world, own)
 
 
 class JointBatchNorm1d(nn.BatchNorm1d):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, fields
 from fractions import Fraction
 
@@ -13,8 +12,6 @@ from kinebind.errors import InputError
 from kinebind.nn.contract import Contract
 from kinebind.training.settings import REST, SPLITS, DataConfig
 from kinebind.training.store import NO_LABEL, WindowStore
-
-_log = logging.getLogger("kinebind")
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,21 +117,22 @@ def entries_by_split(store: WindowStore, data: DataConfig) -> dict[str, npt.NDAr
     Raises InputError where a take lacks that key.
     """
     found: dict[str, list[int]] = {name: [] for name in SPLITS}
-    values = []
     for e, entry in enumerate(store.entries):
         if data.group not in entry.meta:
             raise InputError(
                 f"{entry.name} does not say its {data.group}, by which the recipe splits.",
                 f"It says: {', '.join(entry.meta) or 'nothing'}. Set [data] group to one of these.",
             )
-        values.append(entry.meta[data.group])
-        split = data.split_of(values[-1])
+        split = data.split_of(entry.meta[data.group])
         if split is not None:
             found[split].append(e)
-    absent = [v for name in SPLITS for v in getattr(data, name) if v != REST and v not in values]
-    if absent:
-        _log.warning("The recipe names %ss that the data do not have: %s.", data.group, ", ".join(absent))
     return {name: np.array(indices, dtype=np.intp) for name, indices in found.items()}
+
+
+def absent_groups(store: WindowStore, data: DataConfig) -> list[str]:
+    """The groups that a recipe's splits name and the data do not have, as after half a download."""
+    have = {entry.meta.get(data.group) for entry in store.entries}
+    return [value for name in SPLITS for value in getattr(data, name) if value != REST and value not in have]
 
 
 def split_windows(store: WindowStore, contract: Contract, data: DataConfig, split: str) -> Windows:
