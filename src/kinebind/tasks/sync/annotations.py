@@ -113,13 +113,20 @@ def write_annotations(path: Path | str, annotations: Iterable[Annotation]) -> No
 
 
 def draw_annotations(
-    start_s: float, end_s: float, subject: str, action: str, draws: int, rng: np.random.Generator, first_index: int = 0
+    start_s: float,
+    end_s: float,
+    subject: str,
+    action: str,
+    draws: int,
+    rng: np.random.Generator,
+    first_index: int = 0,
+    clip_s: float = CLIP_S,
 ) -> list[Annotation]:
     """Clips of a recording from start_s to end_s, each `draws` times with an offset drawn anew.
 
-    Lengths are the paper's. Offsets are continuous, uniform over what the recording's ends leave of ±RANGE_S; the
-    paper's lists clamp there instead, which makes a fifth of EgoHumans' exactly zero. Raises InputError where the
-    recording is shorter than a clip.
+    Stride and range are the paper's, and by default the length. Offsets are continuous, uniform over what the
+    recording's ends leave of ±RANGE_S; the paper's lists clamp there instead, which makes a fifth of EgoHumans'
+    exactly zero. Raises InputError where the recording is shorter than a clip.
 
     >>> clips = draw_annotations(0.0, 31.0, "s5", "walking", 2, np.random.default_rng(0))
     >>> [(c.index, c.start_s, c.end_s) for c in clips[1:4]]
@@ -127,14 +134,14 @@ def draw_annotations(
     >>> all(c.pose_start_s >= 0.0 and c.pose_end_s <= 31.0 for c in clips)
     True
     """
-    if end_s - start_s < CLIP_S:
-        raise InputError(f"{subject}, {action} lasts {end_s - start_s:g} s, a clip {CLIP_S:g} s.", "Leave it out.")
+    if end_s - start_s < clip_s:
+        raise InputError(f"{subject}, {action} lasts {end_s - start_s:g} s, a clip {clip_s:g} s.", "Leave it out.")
     clips: list[Annotation] = []
-    for k in range(int((end_s - start_s - CLIP_S) / STRIDE_S + 1e-9) + 1):
+    for k in range(int((end_s - start_s - clip_s) / STRIDE_S + 1e-9) + 1):
         at_s = start_s + k * STRIDE_S
-        low_s, high_s = max(-RANGE_S, start_s - at_s), min(RANGE_S, end_s - at_s - CLIP_S)
+        low_s, high_s = max(-RANGE_S, start_s - at_s), min(RANGE_S, end_s - at_s - clip_s)
         for offset_s in rng.uniform(low_s, high_s, draws).tolist():
-            clips.append(Annotation(first_index + len(clips), at_s, at_s + CLIP_S, subject, action, 1e3 * offset_s))
+            clips.append(Annotation(first_index + len(clips), at_s, at_s + clip_s, subject, action, 1e3 * offset_s))
     return clips
 
 
