@@ -11,15 +11,17 @@ from typing import Annotated
 import typer
 
 import kinebind
-from kinebind.cli import INTERRUPTED
+from kinebind.cli import INTERRUPTED, options
 from kinebind.cli.bench import bench
 from kinebind.cli.console import show_error
 from kinebind.cli.convert import convert
 from kinebind.cli.data import data
 from kinebind.cli.demo import demo
+from kinebind.cli.evaluate import evaluate
 from kinebind.cli.inspect import inspect
 from kinebind.cli.simulate import simulate
 from kinebind.cli.sync import sync
+from kinebind.cli.train import finetune, train
 from kinebind.errors import InputError
 
 app = typer.Typer(
@@ -52,14 +54,17 @@ def _common(
     pass
 
 
-_COMMANDS = {command.__name__: command for command in (sync, simulate, inspect, convert, demo, bench)}
-for _command in _COMMANDS.values():
-    app.command()(_command)
+_COMMANDS: dict[str, options.Command] = {
+    "sync": sync, "simulate": simulate, "inspect": inspect, "convert": convert, "train": train, "finetune": finetune,
+    "test": evaluate, "demo": demo, "bench": bench,
+}  # fmt: skip
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
 app.add_typer(data)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command line and return its exit code: 0 done, 3 some clocks refused, 2 bad input, 130 interrupted."""
+    """Run a command line and return its exit code: 0 done, 3 some clocks refused, 4 time was up, 2 bad input."""
     as_json = "--json" in arguments
     try:
         _no_empty_words(arguments)

@@ -1,4 +1,4 @@
-"""`kinebind data`: data sets that were downloaded."""
+"""`kinebind data`: whether a data set is whole, and its windows for training and tests."""
 
 from __future__ import annotations
 
@@ -9,20 +9,16 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from kinebind.cli import model_options as own
 from kinebind.cli import options
 from kinebind.cli.console import Screen
+from kinebind.output.folder import check_out
 from kinebind.readers.datasets import DataCheck, check_data
 
 INCOMPLETE = 3
 _SHOWN = 5  # problems of one part that a person is shown; --json has them all
 
-data = typer.Typer(name="data", help="Data sets that were downloaded.")
-
-
-@data.callback()
-def _data() -> None:
-    # With a callback, Typer keeps the one command a command of its own.
-    pass
+data = typer.Typer(name="data", help="Data sets: whether they are whole, and windows of them.")
 
 
 @data.command()
@@ -74,3 +70,52 @@ def _show(found: DataCheck, screen: Screen) -> None:
             told.append(f"… and {len(part.problems) - _SHOWN} more (--json lists them).")
         table.add_row(part.name, str(part.found), str(part.expected), "\n".join(told))
     screen.show(table)
+
+
+@data.command()
+def build(
+    recipe: own.RecipeArgument,
+    folder: Annotated[
+        Path, typer.Option("--data", metavar="DIR", help="The data set, or a folder of .kinebind files.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the windows' arrays are written.")],
+    *,
+    set: own.Changes = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Cut a data set into windows for a recipe, for kinebind train and kinebind test (docs/training.md)."""
+    screen = Screen(json=json, quiet=quiet)
+    chosen = own.recipe_by(recipe, set)
+    check_out(out)
+    # Here, because this imports torch.
+    from kinebind.training.settings import SPLITS
+    from kinebind.training.sources import takes_from
+    from kinebind.training.store import store_from_recordings
+    from kinebind.training.windows import absent_groups, entries_by_split, windows_of
+
+    with screen.busy(f"Reading {folder}"), screen.logging():
+        store = store_from_recordings(takes_from(chosen.data.reader, folder, chosen.contract), chosen.contract, out)
+    entries = entries_by_split(store, chosen.data)
+    length_s = sum(entry.pose_count for entry in store.entries) / chosen.contract.pose_rate_hz
+    splits = {
+        name: {
+            "takes": len(entries[name]), "windows": len(windows_of(store, chosen.contract, chosen.data, entries[name]))
+        }
+        for name in SPLITS
+    }  # fmt: skip
+    absent = absent_groups(store, chosen.data)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("split", "takes", "windows"):
+        table.add_column(column, justify="left" if column == "split" else "right")
+    for name, count in splits.items():
+        table.add_row(name, str(count["takes"]), str(count["windows"]))
+    screen.show(table)
+    screen.show(f"{len(store.entries)} takes, {length_s / 60:.1f} minutes, written to {out}.")
+    if absent:
+        screen.show(f"Not there, though the recipe names them: {chosen.data.group} {', '.join(absent)}.")
+    screen.answer({
+        "format": "kinebind-data-build-1", "out": str(out), "recipe": chosen.name, "takes": len(store.entries),
+        "length_s": length_s, "splits": splits, "absent": absent, "labels": list(store.label_names),
+    })  # fmt: skip
+    return 0

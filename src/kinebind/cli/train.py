@@ -1,0 +1,151 @@
+"""`kinebind train` and `kinebind finetune`: a recipe becomes a model, a model a recogniser of activities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kinebind.cli import model_options as own
+from kinebind.cli import options
+from kinebind.cli.console import Screen
+from kinebind.errors import InputError
+from kinebind.output.folder import check_out
+
+if TYPE_CHECKING:
+    from kinebind.training.recipe import Recipe
+    from kinebind.training.store import WindowStore
+
+TIME_UP = 4
+WINDOWS = "windows"
+"""Where in the folder of a training its windows lie, unless a store is named."""
+
+
+def train(
+    recipe: own.RecipeArgument,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The training's folder; one that exists is gone on with.")],
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="The data set, or a folder of .kinebind files.")] = (
+        None
+    ),
+    store: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Windows, from kinebind data build, in place of --data.")
+    ] = None,
+    init: Annotated[Path | None, typer.Option(metavar="FILE", help="A model whose weights it starts from.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(metavar="N", help="Stop after so long; the same command goes on.")
+    ] = None,
+    set: own.Changes = None,
+    device: own.Device = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write curves to OUT/tensorboard.")
+    ] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Train a model by a recipe; what was stopped or killed goes on by itself.
+
+    Exit code: 0 finished, 4 its time was up (give the same command again), 2 bad input.
+    """
+    screen = Screen(json=json and own.leads(), quiet=quiet or not own.leads())
+    chosen = own.recipe_by(recipe, set)
+    on = own.device_by(device)
+    check_out(out)
+    windows = _windows(chosen, data, store, out, screen)
+    # Here, because it takes longer than all that can be wrong above.
+    from kinebind.training.loop import train as train_model
+    from kinebind.training.windows import split_windows
+
+    model = chosen.build()
+    count = {name: len(split_windows(windows, chosen.contract, chosen.data, name)) for name in ("train", "val")}
+    parameters = sum(p.numel() for p in model.parameters())
+    facts = (
+        f"{chosen.name}: {parameters:,} parameters, {count['train']} windows to train on, {count['val']} to choose by"
+    )
+    screen.say(f"{facts}, on {on}.")
+    with screen.logging():
+        outcome = train_model(
+            chosen, model, windows, out, device=on, init=init, max_minutes=minutes, progress=not screen.quiet,
+            tensorboard=tensorboard,
+        )  # fmt: skip
+    if own.leads():
+        state = "finished" if outcome.finished else "its time was up; the same command goes on"
+        screen.show(f"{outcome.epochs} epochs: {state}.")
+        if outcome.best_epoch >= 0:
+            screen.show(f"Best validation R@1 {outcome.best_r1:.3f}, in epoch {outcome.best_epoch}: {outcome.best}")
+        screen.note(
+            f"{outcome.windows_per_s:.0f} windows/s; {100 * outcome.data_wait_share:.1f} % of the time for data."
+        )
+        screen.answer({
+            "format": "kinebind-train-1", "recipe": chosen.name, "finished": outcome.finished, "device": on,
+            "epochs": outcome.epochs, "best_r1": outcome.best_r1 if outcome.best_epoch >= 0 else None,
+            "best_epoch": outcome.best_epoch if outcome.best_epoch >= 0 else None, "best": str(outcome.best),
+            "parameters": parameters, "windows": count, "windows_per_s": outcome.windows_per_s,
+            "data_wait_share": outcome.data_wait_share, "history": outcome.history,
+        })  # fmt: skip
+    return 0 if outcome.finished else TIME_UP
+
+
+def _windows(recipe: Recipe, data: Path | None, store: Path | None, out: Path, screen: Screen) -> WindowStore:
+    """The windows to train on: a store that is named, or the folder's own, which is made of the data once."""
+    from kinebind.training.sources import takes_from
+    from kinebind.training.store import open_store, store_from_recordings
+
+    if data is not None and store is not None:
+        raise InputError("--data and --store say the same thing in two ways.", "Give the one or the other.")
+    if store is not None:
+        return open_store(store, recipe.contract)
+    made = out / WINDOWS
+    if (made / "index.json").exists():
+        return open_store(made, recipe.contract)
+    if data is None:
+        raise InputError("There is nothing to train on.", "Name the data with --data DIR, or windows with --store DIR.")
+    if not own.alone():
+        raise InputError(
+            "Several processes cannot make the windows together.", "Run kinebind data build first, then give --store."
+        )
+    with screen.busy(f"Cutting windows from {data}"), screen.logging():
+        return store_from_recordings(takes_from(recipe.data.reader, data, recipe.contract), recipe.contract, made)
+
+
+def finetune(
+    checkpoint: own.Checkpoint,
+    store: own.Store,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where model and head are written.")],
+    recipe: own.RecipeOption = None,
+    set: own.Changes = None,
+    epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Stop there at the latest.")] = 200,
+    patience: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Stop once validation has not improved for so many epochs.")
+    ] = 20,
+    rate: Annotated[float, typer.Option(metavar="RATE", help="Learning rate of the encoder; the head's is 1e-3.")] = (
+        1e-4
+    ),
+    batch: Annotated[int, typer.Option(metavar="N", help="Windows a step.")] = 64,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="By default the recipe's.")] = None,
+    device: own.Device = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Fine-tune a trained IMU encoder to tell activities apart; test it with kinebind test har --head.
+
+    Writes best.safetensors (the model) and head.safetensors (its head).
+    """
+    screen = Screen(json=json, quiet=quiet)
+    check_out(out)
+    subject = own.subject_by(checkpoint, recipe, set, store, "val", device)
+    from kinebind.training.finetune import FineTuning, save_tuned
+    from kinebind.training.finetune import finetune as tune
+
+    config = FineTuning(encoder_rate=rate, patience_epochs=patience, most_epochs=epochs, batch_size=batch, seed=seed)
+    with screen.busy("Fine-tuning"):
+        tuned = tune(subject, config)
+    model, head = save_tuned(tuned, out)
+    screen.show(f"{len(tuned.history)} epochs. Best validation accuracy {tuned.best_accuracy:.3f}, in epoch "
+                f"{tuned.best_epoch}: {model}, {head}")  # fmt: skip
+    screen.note(f"Try: kinebind test har {model} --head {head} --store {store}")
+    screen.answer({
+        "format": "kinebind-finetune-1", "epochs": len(tuned.history), "best_epoch": tuned.best_epoch,
+        "best_accuracy": tuned.best_accuracy, "model": str(model), "head": str(head), "history": tuned.history,
+    })  # fmt: skip
+    return 0
