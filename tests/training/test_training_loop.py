@@ -252,7 +252,7 @@ def test_training_leaves_the_callers_random_numbers_alone(recipe, store, tmp_pat
 
 
 def test_the_speed_is_measured_against_the_bare_step(recipe, store):
-    speed = measure_speed(recipe, store, rounds=2, steps=3)
+    speed = measure_speed(recipe, store, steps=4)
     assert speed.windows_per_s > 0
     assert 0.0 <= speed.data_wait_share < 1.0
     assert 0.1 < speed.share_of_bare < 10.0

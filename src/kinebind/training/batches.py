@@ -144,11 +144,6 @@ class Prefetched(Generic[T]):
                 return
             yield item
 
-    @property
-    def full(self) -> bool:
-        """Whether it is as far ahead as it goes."""
-        return self._queue.full()
-
     def _work(self, source: Iterable[T]) -> None:
         try:
             for item in source:
