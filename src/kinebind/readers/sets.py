@@ -91,7 +91,7 @@ def _mri(root: Path) -> Iterator[PersonTake]:
             absent.append(str(subject.number))
             continue
         yield PersonTake(mri.read_mri(subject))
-    if absent:
+    if 0 < len(absent) < len(mri.SUBJECTS):
         _log.warning("Of these subjects there is nothing: %s.", ", ".join(absent))
 
 
