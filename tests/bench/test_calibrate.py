@@ -10,7 +10,7 @@ from kinebind.bench import utd
 from kinebind.bench.calibrate import answers, development_pairs, fit_confidence, varied_scene
 from kinebind.bench.scenes import CONDITIONS, training_sources
 from kinebind.parts import SITES
-from kinebind.tasks.sync.confidence import FEATURES, RIGHT_PEAK_S, SCALE_FEATURES
+from kinebind.tasks.sync.confidence import AMONG_FEATURES, FEATURES, RIGHT_PEAK_S, SCALE_FEATURES
 
 
 def made_up_cases(count: int, seed: int = 0):
@@ -21,7 +21,8 @@ def made_up_cases(count: int, seed: int = 0):
     for _ in range(count):
         own = {name: float(rng.uniform(0.0, 2.0)) for name in sorted({*FEATURES, *SCALE_FEATURES})}
         score = -3.0 + sum(weights[name] * own[name] for name in FEATURES)
-        right = rng.random() < 1.0 / (1.0 + np.exp(-score))
+        own["margin"] = float(rng.uniform(0.0, 6.0))
+        right = rng.random() < 1.0 / (1.0 + np.exp(-score)) / (1.0 + np.exp(1.0 - 1.5 * own["margin"]))
         scale_s = np.exp(-5.0 + 0.5 * own["log_sigma"] + 0.3 * own["log_density"])
         error_s = min(rng.exponential(scale_s), 0.149) if right else rng.choice([2.0, np.inf])
         cases.append((own, float(error_s)))
@@ -29,10 +30,13 @@ def made_up_cases(count: int, seed: int = 0):
 
 
 def test_a_known_world_is_found_again():
-    cases, weights = made_up_cases(6000)
+    cases, weights = made_up_cases(12000)
     fitted = fit_confidence(cases)
     scales = {f"scale_{name}" for name in SCALE_FEATURES}
-    assert set(fitted) == {"intercept", *FEATURES, "scale_intercept", *scales}
+    among = {"among_intercept", *(f"among_{name}" for name in AMONG_FEATURES)}
+    assert set(fitted) == {"intercept", *FEATURES, *among, "scale_intercept", *scales}
+    assert fitted["among_intercept"] == pytest.approx(-1.0, abs=0.4)
+    assert fitted["among_margin"] == pytest.approx(1.5, abs=0.4)
     assert fitted["intercept"] == pytest.approx(-3.0, abs=0.5)
     for name, weight in weights.items():
         assert fitted[name] == pytest.approx(weight, abs=0.25), name
@@ -46,7 +50,8 @@ def test_stated_and_observed_agree_in_that_world():
     fitted = fit_confidence(cases)
     fresh, _ = made_up_cases(4000, seed=1)
     score = np.array([fitted["intercept"] + sum(fitted[n] * own[n] for n in FEATURES) for own, _ in fresh])
-    stated = 1.0 / (1.0 + np.exp(-score))
+    among = np.array([fitted["among_margin"] * own["margin"] for own, _ in fresh])
+    stated = 1.0 / (1.0 + np.exp(-score)) / (1.0 + np.exp(-fitted["among_intercept"] - among))
     right = np.array([error_s <= RIGHT_PEAK_S for _, error_s in fresh])
     for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 1.0)):
         inside = (stated >= low) & (stated < high)

@@ -1,7 +1,7 @@
 """Fit the synchroniser's confidence on simulated recordings of the training sources and on development data.
 
-`kinebind bench sync --fit` runs this and writes `tasks/sync/calibration.json`: a logistic regression of 'right peak'
-on whole answers, a third of them mismatched pairs, and the scale of the error about the right peak. The development
+`kinebind bench sync --fit` runs this and writes `tasks/sync/calibration.json`: the probability of the right peak of
+whole answers, a third of them mismatched pairs, and the scale of the error about the right peak. The development
 clips of UTD-MHAD join in, searched narrowly. Who searches narrowly knows that the recordings belong together, so
 mismatched pairs are searched widely, but for every twentieth of these clips.
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -21,17 +23,17 @@ from kinebind.bench import utd
 from kinebind.bench.processes import parallel
 from kinebind.bench.scenes import Bodies, Scene, scene, timing_error_s, training_sources
 from kinebind.clock import FloatArray
-from kinebind.parts import SITES
+from kinebind.parts import COCO17, SITES
 from kinebind.recording import Recording
 from kinebind.store import written_whole
 from kinebind.tasks.sync import calibration as calibration_module
 from kinebind.tasks.sync import sync
 from kinebind.tasks.sync.calibration import calibration
-from kinebind.tasks.sync.confidence import FEATURES, RIGHT_PEAK_S, SCALE_FEATURES
-from kinebind.tasks.sync.refusal import WIDE_S
+from kinebind.tasks.sync.confidence import AMONG_FEATURES, FEATURES, RIGHT_PEAK_S, SCALE_FEATURES, WIDE_S
 
 log = logging.getLogger(__name__)
 
+LEG_SITES = ("pelvis", "left_thigh", "right_thigh", "left_shank", "right_shank", "left_foot", "right_foot")
 _MIX = ("clean", "normal", "normal", "hard", "sway")
 
 
@@ -50,6 +52,19 @@ def varied_scene(bodies: Bodies, rng: np.random.Generator, **changes: Any) -> Sc
     return scene(bodies, str(rng.choice(_MIX)), rng, **(options | changes))
 
 
+def walking_scene(walkers: Bodies, rng: np.random.Generator) -> Scene:
+    """Somebody walks or runs for a few seconds with sensors on the legs; every other time only the legs are seen."""
+    sites = rng.choice(LEG_SITES, size=int(rng.choice([2, 4, 7])), replace=False)
+    duration_s = float(rng.uniform(4.0, 8.0))
+    found = scene(walkers, "normal", rng, duration_s=duration_s, sites=[str(s) for s in sites], max_offset_s=2.0)
+    if rng.random() < 0.5:
+        return found
+    (poses,) = found.recording.people
+    keypoints_px = poses.keypoints_px.copy()
+    keypoints_px[:, : COCO17.index("left_hip")] = np.nan
+    return replace(found, recording=Recording((poses.replace(keypoints_px=keypoints_px),), found.recording.imus))
+
+
 Case = tuple[dict[str, float], float]
 """Features of an answer and its timing error in seconds, infinite where sensors and poses do not belong together."""
 
@@ -65,20 +80,33 @@ def answers(case: Scene, matched: bool, range_s: float) -> list[Case]:
 
 
 def fit_confidence(cases: list[Case]) -> dict[str, float]:
-    """Logistic regression (slightly ridged) of the right peak, and the scale of the error about it, which is
-    Laplacian up to RIGHT_PEAK_S."""
-    x = np.array([[1.0, *(f[name] for name in FEATURES)] for f, _ in cases])
+    """Maximum likelihood (slightly ridged) of the right peak, a product of two logistic functions: that the two belong
+    together and that it is the right one of the peaks; and the scale of the error about it, which is Laplacian up to
+    RIGHT_PEAK_S.
+    """
     error_s = np.array([e for _, e in cases])
-    y = (error_s <= RIGHT_PEAK_S).astype(np.float64)
+    y = error_s <= RIGHT_PEAK_S
+    x, among = (
+        np.array([[1.0, *(f[name] for name in names)] for f, _ in cases]) for names in (FEATURES, AMONG_FEATURES)
+    )
+    first = x.shape[1]
 
     def cost(w: FloatArray) -> tuple[float, FloatArray]:
-        z = x @ w
-        value = float(np.mean(np.logaddexp(0.0, z) - y * z)) + 1e-4 * float(w[1:] @ w[1:])
-        slope = x.T @ (1.0 / (1.0 + np.exp(-z)) - y) / y.size + 2e-4 * np.append(0.0, w[1:])
-        return value, slope
+        z = np.stack([x @ w[:first], among @ w[first:]])
+        log_right = -np.logaddexp(0.0, -z).sum(axis=0)
+        log_wrong = np.log(-np.expm1(np.minimum(log_right, -1e-12)))
+        ridge = np.concatenate([w[1:first], w[first + 1 :]])
+        value = -float(np.mean(np.where(y, log_right, log_wrong))) + 1e-4 * float(ridge @ ridge)
+        # d log p / dz of each factor is its own doubt; d log(1 − p) / dz is −p / (1 − p) of it.
+        slope = np.where(y, 1.0, -np.exp(log_right - log_wrong)) / (1.0 + np.exp(z))
+        gradient = -np.concatenate([x.T @ slope[0], among.T @ slope[1]]) / y.size
+        decay = 2e-4 * w
+        decay[[0, first]] = 0.0
+        return value, gradient + decay
 
-    peak = minimize(cost, np.zeros(x.shape[1]), jac=True).x
-    right = y > 0
+    start = np.concatenate([np.zeros(first), [0.0, *(1.0 for _ in AMONG_FEATURES)]])
+    peak = minimize(cost, start, jac=True).x
+    right = y
     width = np.array([[1.0, *(f[name] for name in SCALE_FEATURES)] for f, _ in cases])[right]
     error = error_s[right]
 
@@ -87,7 +115,10 @@ def fit_confidence(cases: list[Case]) -> dict[str, float]:
         return float(np.mean(np.log(scale) + error / scale + np.log(-np.expm1(-RIGHT_PEAK_S / scale))))
 
     scale = minimize(spread, np.array([-4.0, *(0.0 for _ in SCALE_FEATURES)])).x
-    names = ("intercept", *FEATURES, "scale_intercept", *(f"scale_{name}" for name in SCALE_FEATURES))
+    names = (
+        "intercept", *FEATURES, "among_intercept", *(f"among_{name}" for name in AMONG_FEATURES),
+        "scale_intercept", *(f"scale_{name}" for name in SCALE_FEATURES),
+    )  # fmt: skip
     return {name: round(float(w), 4) for name, w in zip(names, [*peak, *scale], strict=True)}
 
 
@@ -96,10 +127,21 @@ def _bodies(data: Path) -> Bodies:
     return Bodies(training_sources(data))
 
 
+@cache
+def _walkers(data: Path) -> Bodies:
+    """The training sources' files whose names say that somebody walks or runs straight on."""
+    gaits = [
+        replace(source, groups=tuple(tuple(p for p in g if re.search("_(walk|run)_", p.name)) for g in source.groups))
+        for source in training_sources(data)
+    ]
+    return Bodies(gaits)
+
+
 def simulated_case(data: Path, k: int) -> list[Case]:
     """Answers of the k-th scene, every third with the sensors on somebody else, searched narrowly or widely.
 
-    A third of the strangers move for 20 s with four sensors: little agrees by chance there, and it must be known.
+    A third of the strangers move for 20 s with four sensors: little agrees by chance there, and it must be known. A
+    third of the others walk: every stride fits nearly as well as the right one, and that must be known too.
     """
     rng = np.random.default_rng([103, k])
     bodies = _bodies(data)
@@ -107,6 +149,8 @@ def simulated_case(data: Path, k: int) -> list[Case]:
     wearer = None if matched else bodies.draw(40.0, rng)
     if k % 9 == 0:
         return answers(scene(bodies, "normal", rng, wearer=wearer), matched, 7.5)
+    if k % 9 in (4, 7):
+        return answers(walking_scene(_walkers(data), rng), True, 2.5 if k % 9 == 4 else 7.5)
     case = varied_scene(bodies, rng, wearer=wearer)
     largest = max(abs(t.offset_s) for t in case.truth.values())
     range_s = largest + float(np.exp(rng.uniform(np.log(0.5), np.log(60.0))))

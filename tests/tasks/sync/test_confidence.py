@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kinebind.tasks.sync.calibration import calibration
 from kinebind.tasks.sync.confidence import (
+    AMONG_FEATURES,
     FEATURES,
     RIGHT_PEAK_S,
     SCALE_FEATURES,
@@ -35,7 +36,7 @@ NARROW = Support((-2.0, 4.0, -1.0, -1.0), (5.0, -1.0, -1.0), 10.0)
 @given(margin=NATS, sigma=SIGMA_S, searched=RANGE_S, support=SUPPORT, tolerance=TOLERANCE_S)
 def test_a_confidence_is_a_probability_whatever_was_found(margin, sigma, searched, support, tolerance):
     values = features(margin, sigma, searched, support)
-    assert set(values) == {*FEATURES, *SCALE_FEATURES}
+    assert set(values) == {*FEATURES, *AMONG_FEATURES, *SCALE_FEATURES}
     assert all(math.isfinite(v) for v in values.values())
     assert 0.0 <= confidence(values, tolerance) <= 1.0
     assert error_scale_s(values) > 0.0
@@ -77,19 +78,27 @@ def test_a_sharper_peak_promises_a_smaller_error():
         assert features(1.0, odd, 30.0, BROAD) == features(1.0, plain, 30.0, BROAD)
 
 
-def test_confidence_is_the_right_peak_times_the_error_about_it():
-    """A logistic curve of the features, times the share of a Laplace distribution, cut off at the right peak's end."""
-    values = features(12.0, 0.3, 60.0, BROAD)
+def test_confidence_is_that_of_belonging_of_the_peak_and_of_the_error():
+    """Two logistic curves of the features, times the share of a Laplace distribution, cut off at the peak's end."""
+    values = features(3.0, 0.3, 60.0, BROAD)
     fitted = calibration()["confidence"]
     z = fitted["intercept"] + sum(fitted[name] * values[name] for name in FEATURES)
+    among = fitted["among_intercept"] + sum(fitted[f"among_{name}"] * values[name] for name in AMONG_FEATURES)
+    right = 1.0 / (1.0 + math.exp(-z)) / (1.0 + math.exp(-among))
     drawn = np.abs(np.random.default_rng(91).laplace(0.0, error_scale_s(values), 400_000))
     drawn = drawn[drawn <= RIGHT_PEAK_S]
     for tolerance_s in (0.02, 0.1):
-        within = np.mean(drawn <= tolerance_s)
-        assert confidence(values, tolerance_s) == pytest.approx(within / (1.0 + math.exp(-z)), abs=0.005)
+        assert confidence(values, tolerance_s) == pytest.approx(np.mean(drawn <= tolerance_s) * right, abs=0.005)
     assert expected_error_s(values) == pytest.approx(drawn.mean(), rel=0.01)
     # On the right peak nothing is further away than that.
-    assert confidence(values, 5.0) == confidence(values, RIGHT_PEAK_S) == pytest.approx(1.0 / (1.0 + math.exp(-z)))
+    assert confidence(values, 5.0) == confidence(values, RIGHT_PEAK_S) == pytest.approx(right)
+
+
+def test_one_of_many_alike_is_not_sure_however_well_it_fits():
+    sure = [confidence(features(margin, 0.003, 30.0, BROAD)) for margin in (20.0, 4.0, 1.0, 0.0)]
+    assert sure == sorted(sure, reverse=True)
+    assert sure[0] > 0.9
+    assert sure[-1] < 0.7
 
 
 # -- calibration -----------------------------------------------------------------------------------------------
@@ -98,7 +107,8 @@ def test_confidence_is_the_right_peak_times_the_error_about_it():
 def test_the_calibration_says_what_it_was_fitted_on_and_that_was_no_test_set():
     content = calibration()
     assert set(content["confidence"]) == {
-        "intercept", *FEATURES, "scale_intercept", *(f"scale_{name}" for name in SCALE_FEATURES),
+        "intercept", *FEATURES, "among_intercept", *(f"among_{name}" for name in AMONG_FEATURES),
+        "scale_intercept", *(f"scale_{name}" for name in SCALE_FEATURES),
     }  # fmt: skip
     assert all(math.isfinite(v) for v in content["confidence"].values())
     assert content["fitted_on"]["command"].startswith("kinebind bench sync --fit")
@@ -109,7 +119,16 @@ def test_the_calibration_says_what_it_was_fitted_on_and_that_was_no_test_set():
 
 def test_the_fit_has_the_signs_that_reason_asks_for():
     fitted = calibration()["confidence"]
-    for helps in ("log_margin", "log_data", "log_density", "middle_part", "cues_for", "scale_log_sigma"):
+    for helps in (
+        "among_margin",
+        "log_margin",
+        "narrow",
+        "log_data",
+        "log_density",
+        "middle_part",
+        "cues_for",
+        "scale_log_sigma",
+    ):
         assert fitted[helps] > 0.0, helps
     for hurts in ("log_range", "against"):
         assert fitted[hurts] < 0.0, hurts

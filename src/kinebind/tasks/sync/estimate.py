@@ -13,7 +13,7 @@ from kinebind.imu import Imu
 from kinebind.recording import Recording
 from kinebind.tasks.sync import refusal
 from kinebind.tasks.sync.boundaries import boundaries_s
-from kinebind.tasks.sync.confidence import TOLERANCE_S, confidence, expected_error_s, features
+from kinebind.tasks.sync.confidence import TOLERANCE_S, WIDE_S, confidence, expected_error_s, features
 from kinebind.tasks.sync.cues import Felt, felt
 from kinebind.tasks.sync.follow import follow
 from kinebind.tasks.sync.hypothesis import Hypothesis, window_evidence
@@ -115,6 +115,11 @@ def _one_clock(
         min(whole_range(i, scene)[0] for i in imus),
         max(whole_range(i, scene)[1] for i in imus),
     )
+    if search_s is not None:  # beyond these the streams never meet
+        whole = (
+            max(whole[0], min(scene.start_s - float(i.time_s[-1]) for i in imus)),
+            min(whole[1], max(scene.end_s - float(i.time_s[0]) for i in imus)),
+        )
     notes: tuple[str, ...] = ()
     if hint is not None:
         near = (max(whole[0], hint.offset_s - hint.width_s), min(whole[1], hint.offset_s + hint.width_s))
@@ -170,7 +175,7 @@ def _answer(
         sure_each = [min(own, STILL_CONFIDENCE) for own in sure_each]
     sure = min(sure_each)
     usable_s = float(found.anchors.overlap_s.max(axis=1).sum())
-    wide = found.searched_s > refusal.WIDE_S and not hinted
+    wide = found.searched_s > WIDE_S and not hinted
     needed = refusal.needed_confidence(wide)
     reason = None
     too_calm = wide and not refusal.moved_enough(sensors)

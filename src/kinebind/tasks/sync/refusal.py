@@ -14,9 +14,7 @@ STILL_RATE_RAD_S = 0.15
 STILL_ACC_M_S2 = 0.3
 STILL_LIMB_M = 0.02
 SHORTEST_OVERLAP_S = 1.0
-WIDE_S = 4.0
-"""Who searches over more seconds than this, without a hint, may not know that the recordings belong together."""
-WIDE_NEEDED = 0.9
+WIDE_NEEDED = 0.85
 BRISK_RATE_RAD_S = 1.0
 BRISK_S, BRISK_SHARE = 10.0, 0.15
 """A wide search is answered where the sensors turn briskly for this long, or for this share of a short recording."""

@@ -14,20 +14,24 @@ LOBE_S = 0.15
 
 @dataclass(frozen=True)
 class Standing:
-    """How an answer stands among all the lags that were searched: by how many nats its peak is higher than the best
-    rival's (or than nothing), and the rivals, (lag in seconds, nats), strongest first.
+    """How an answer stands among all the lags that were searched: its evidence, and that of the rivals, (lag in
+    seconds, nats), strongest first.
     """
 
-    margin_nats: float
+    nats: float
     rivals: tuple[tuple[float, float], ...]
+
+    @property
+    def margin_nats(self) -> float:
+        """By how much the answer is above its best rival, or above nothing."""
+        return self.nats - self.rivals[0][1] if self.rivals else self.nats
 
 
 def standing(lag_s: FloatArray, nats: FloatArray, answer_s: float, peak_nats: float) -> Standing:
     """The standing of an answer; `peak_nats` is its evidence where it lies outside the curve."""
-    others = tuple(rivals(lag_s, nats, answer_s))
     near = np.abs(lag_s - answer_s) <= 0.1
     top = float(nats[near].max()) if near.any() else peak_nats
-    return Standing(top - others[0][1] if others else top, others)
+    return Standing(top, tuple(rivals(lag_s, nats, answer_s)))
 
 
 def rivals(lag_s: FloatArray, nats: FloatArray, answer_s: float, count: int = 5) -> list[tuple[float, float]]:
