@@ -246,8 +246,8 @@ def _embedded(model: Model, kind: str, values: Float32, mask: BoolArray, hop: in
     windows = np.lib.stride_tricks.sliding_window_view(values, size, axis=2)[:, :, :: hop * patch]  # (N, C, W, size)
     masks = np.lib.stride_tricks.sliding_window_view(mask, size, axis=1)[:, :: hop * patch]  # (N, W, size)
     for start in range(0, windows.shape[2], _AT_ONCE):
-        x = np.ascontiguousarray(windows[:, :, start : start + _AT_ONCE].transpose(2, 0, 1, 3))
-        m = np.ascontiguousarray(masks[:, start : start + _AT_ONCE].transpose(1, 0, 2))
+        x = windows[:, :, start : start + _AT_ONCE].transpose(2, 0, 1, 3).copy()
+        m = masks[:, start : start + _AT_ONCE].transpose(1, 0, 2).copy()
         with _frozen(model, device):
             if kind == "imu":
                 there = np.asarray(m.all(axis=2))
