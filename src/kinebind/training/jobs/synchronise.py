@@ -24,6 +24,7 @@ DRAWS = 3
 """Offsets for each clip, as in the paper's list for mRi."""
 _PLACES_FROM = 1024  # windows
 _CURVE_TO_S = 1.0
+_SAID_EVERY = 100  # clips
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def synchronise(
         truth.append(clip.offset_s)
         for name in methods:
             answers[name].append(_ours(subject, clip, places) if name == "ours" else _vote(subject, clip))
-        if number % 100 == 0:
+        if number % _SAID_EVERY == 0:
             said(f"{number} of {len(clips)} clips")
     return _scored(answers, np.array(truth), len(entries))
 
