@@ -40,15 +40,61 @@ def correlation_offset_s(imus: tuple[Imu, ...], poses: Poses, range_s: tuple[flo
     low_hz, band = VARIANTS[variant]
     time_s, metres = _keypoints(poses, low_hz)
     for imu in imus:
-        start, end = _segment(imu.site, metres)
-        seen = {"A": _norm(_slope(_slope(end)) * 1.1 + [0.0, GRAVITY_M_S2]), "E": _norm(_slope(end - start))}
-        grid_s, acc, gyr = _felt(imu, low_hz)
-        felt = {"A": _norm(acc)} if gyr is None else {"A": _norm(acc), "E": _norm(gyr)}
+        seen = _cues_seen(imu.site, metres, band)
+        grid_s, felt = _cues_felt(imu, low_hz, band)
         shift = round((time_s[0] - grid_s[0]) * RATE_HZ)
         for name, x in felt.items():
-            total += _correlation(_band(x, band), _band(seen[name], band), lags - shift)
+            total += _correlation(x, seen[name], lags - shift)
     best = int(np.argmax(total))
     return float(lags[best] / RATE_HZ + _parabola(total, best) / RATE_HZ)
+
+
+def cues(
+    imus: tuple[Imu, ...], poses: Poses, sites: tuple[str, ...], time_s: FloatArray, variant: str
+) -> tuple[FloatArray, FloatArray]:
+    """What correlation compares: cues A and E that each site's sensor feels, and that the video shows of it.
+
+    Both (S, 2, T) at times (T,) that the streams share; NaN where a sensor, its gyroscope or a keypoint is missing.
+    """
+    low_hz, band = VARIANTS[variant]
+    grid_s, metres = _keypoints(poses, low_hz)
+    felt, seen = np.full((2, len(sites), 2, time_s.size), np.nan)
+    for s, site in enumerate(sites):
+        for k, x in enumerate(_cues_seen(site, metres, band).values()):
+            seen[s, k] = _at(time_s, grid_s, x)
+        for imu in imus:
+            if imu.site == site:
+                own_s, own = _cues_felt(imu, low_hz, band)
+                for k, x in enumerate(own.values()):
+                    felt[s, k] = _at(time_s, own_s, x)
+    return felt, seen
+
+
+def lag_of_cues_s(felt: FloatArray, seen: FloatArray, range_s: tuple[float, float]) -> float:
+    """Offset (video minus IMU time, seconds) of cues (S, 2, T) and (S, 2, U) at RATE_HZ, both from zero."""
+    lags = np.arange(round(range_s[0] * RATE_HZ), round(range_s[1] * RATE_HZ) + 1)
+    pairs = zip(felt.reshape(-1, felt.shape[-1]), seen.reshape(-1, seen.shape[-1]), strict=True)
+    total = sum((_correlation(x, y, lags) for x, y in pairs), np.zeros(lags.size))
+    best = int(np.argmax(total))
+    return float(lags[best] + _parabola(total, best)) / RATE_HZ
+
+
+def _at(time_s: FloatArray, grid_s: FloatArray, signal: FloatArray) -> FloatArray:
+    return np.asarray(np.interp(time_s, grid_s, signal, left=np.nan, right=np.nan))
+
+
+def _cues_seen(site: str | None, metres: FloatArray, band: tuple[float, float] | None) -> dict[str, FloatArray]:
+    start, end = _segment(site, metres)
+    seen = {"A": _norm(_slope(_slope(end)) * 1.1 + [0.0, GRAVITY_M_S2]), "E": _norm(_slope(end - start))}
+    return {name: _band(x, band) for name, x in seen.items()}
+
+
+def _cues_felt(
+    imu: Imu, low_hz: float | None, band: tuple[float, float] | None
+) -> tuple[FloatArray, dict[str, FloatArray]]:
+    grid_s, acc, gyr = _felt(imu, low_hz)
+    felt = {"A": _norm(acc)} if gyr is None else {"A": _norm(acc), "E": _norm(gyr)}
+    return grid_s, {name: _band(x, band) for name, x in felt.items()}
 
 
 def syncwise_offset_s(imus: tuple[Imu, ...], poses: Poses, range_s: tuple[float, float]) -> float:

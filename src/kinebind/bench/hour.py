@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinebind.bench.scenes import Bodies, filmed, worn
+from kinebind.bench.scenes import Bodies, filmed, present_sites, worn
 from kinebind.clock import ClockMap, FloatArray
 from kinebind.errors import InputError
 from kinebind.imu import Imu
@@ -26,17 +26,26 @@ AWAY_S = 10.0
 """Errors are counted at least this far from the jump."""
 
 
-def make(bodies: Bodies, rng: np.random.Generator, duration_s: float = 3600.0) -> tuple[Recording, ClockMap, float]:
+def make(
+    bodies: Bodies,
+    rng: np.random.Generator,
+    duration_s: float = 3600.0,
+    sites: tuple[str, ...] = SITES,
+    orientation: bool = False,
+) -> tuple[Recording, ClockMap, float]:
     """The recording, the true map before the jump, and the IMU time of the jump (for one hour, at minute 37).
 
     The recorder stops for JUMP_S and goes on counting as if it had not: after the jump the true video time is
-    JUMP_S later than the map says.
+    JUMP_S later than the map says. sites: those of them that the body has. orientation: sensors measure theirs too.
     """
     offset_s = float(rng.uniform(-5.0, 5.0))
     body = bodies.draw(duration_s + 10.0, rng, rate_hz=30.0)
     clock = ClockMap(offset_s, SKEW, duration_s / 2)
     start_s = max(0.0, -offset_s)
-    imus = worn(body, SITES, "normal", rng, clocks=[clock], start_s=start_s, duration_s=duration_s)
+    imus = worn(
+        body, present_sites(body, sites), "normal", rng, clocks=[clock], start_s=start_s, duration_s=duration_s,
+        orientation=orientation,
+    )  # fmt: skip
     poses = filmed(body, "normal", rng, start_s=0.0, duration_s=duration_s)
     jump_s = float(imus[0].time_s[0]) + JUMP_AT * duration_s
     return Recording((poses,), tuple(_jumped(i, jump_s) for i in imus)), clock, jump_s

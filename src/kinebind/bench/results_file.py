@@ -30,11 +30,13 @@ def write_results(
     command: str,
     variant: Literal["small", "full"],
     folder: str | Path = "results",
+    apart: bool = True,
 ) -> Path:
     """Write `folder/NAME.json` (command, commit, machine, date, variant, metrics), whole or not at all; its path.
 
     metrics: flat, key → finite number. variant: "full", or "small" where it ran on fewer clips than the protocol asks
-    for; that goes to `folder/small/NAME.json`, where no documentation takes its figures from.
+    for; that goes to `folder/small/NAME.json`, where no documentation takes its figures from, unless `apart` is False,
+    as for a study whose small size is a result, only of less.
     Raises InputError for metrics that are no numbers, and a folder that cannot be written.
     """
     plain: dict[str, int | float] = {}
@@ -47,7 +49,7 @@ def write_results(
         "command": command, "commit": commit(), "machine": machine(), "date": _today(), "variant": variant,
         "metrics": plain,
     }  # fmt: skip
-    path = _made(Path(folder) / variant if variant == "small" else folder) / f"{name}.json"
+    path = _made(Path(folder) / variant if variant == "small" and apart else folder) / f"{name}.json"
     with written_whole(path) as part:
         part.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return path

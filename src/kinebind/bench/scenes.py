@@ -195,15 +195,17 @@ def worn(
     duration_s: float,
     rate_hz: float = 100.0,
     video_start_s: float = 0.0,
+    orientation: bool = False,
 ) -> tuple[Imu, ...]:
     """Sensors on the body from start_s for duration_s of the motion's clock; `clocks` map to the video's clock,
-    which is `video_start_s` behind the motion's. One clock for all sensors, or one each.
+    which is `video_start_s` behind the motion's. One clock for all sensors, or one each. orientation: also the true
+    one.
     """
     moved = [replace(c, offset_s=c.offset_s + video_start_s) for c in clocks]
     one = len(moved) == 1
     imus = simulate_imus(
         body, sites, rng=rng, rate_hz=rate_hz, effects=CONDITIONS[condition][1], clocks=moved[0] if one else moved,
-        clock_id="recorder",
+        clock_id="recorder", orientation=orientation,
     )  # fmt: skip
     out = []
     for k, imu in enumerate(imus):
@@ -224,6 +226,7 @@ def scene(
     max_skew_ppm: float = 50.0,
     own_clocks: bool = False,
     gyroscope: bool = True,
+    orientation: bool = False,
     fps: float = 30.0,
     rate_hz: float = 100.0,
     wearer: Posture | None = None,
@@ -251,7 +254,7 @@ def scene(
             clocks.append(ClockMap(imu_start - video_start + start_of_clock, skew, ref_s))
         imus = worn(
             wearer or body, sites, condition, rng, clocks=clocks, start_s=imu_start, duration_s=duration_s,
-            rate_hz=rate_hz, video_start_s=video_start,
+            rate_hz=rate_hz, video_start_s=video_start, orientation=orientation,
         )  # fmt: skip
         periodic = repeats(imus)
         unwanted = (aperiodic_only and periodic) or (periodic_only and not periodic)

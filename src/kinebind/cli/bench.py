@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_module
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -15,42 +15,89 @@ from kinebind.cli.console import Screen
 from kinebind.errors import InputError
 from kinebind.output.folder import check_out
 
-_NAMES = ("sync", "simulate")
+_NAMES = ("sync", "simulate", "mobind")
+_OF = {
+    "--small": ("sync", "mobind"), "--fit": ("sync",), "--smoke": ("mobind",), "--minutes": ("mobind",),
+    "--work": ("mobind",), "--device": ("mobind",),
+}  # fmt: skip
+"""The benchmarks that an option is for."""
 
 
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="sync or simulate.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="sync, simulate or mobind.")],
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The unpacked data sets; by default KINEBIND_DATA.")
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of results files.")] = Path("results"),
     final: Annotated[bool, typer.Option("--final", help="Open the test sets. Logged.")] = False,
-    small: Annotated[bool, typer.Option("--small", help="A quick look on few clips (sync).")] = False,
+    small: Annotated[
+        bool, typer.Option("--small", help="A quick look on few clips (sync); a study for two cores (mobind).")
+    ] = False,
     fit: Annotated[bool, typer.Option("--fit", help="First fit the confidence anew (sync).")] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Everything once, on made-up people and as small as can be (mobind).")
+    ] = False,
+    minutes: Annotated[
+        float | None, typer.Option(metavar="M", help="Stop after so long, to be gone on with (mobind).")
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where data, models and figures are kept (mobind); .kinebind-study."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where to train (mobind): cpu or cuda; cpu.")
+    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Measure how good and how fast Kinebind is, and write results/NAME.json."""
     if name not in _NAMES:
         raise InputError(f"There is no benchmark '{name}'.", f"Use one of: {', '.join(_NAMES)}.")
-    for flag, given in (("--fit", fit), ("--small", small)):
-        if given and name != "sync":
+    given = {
+        "--small": small, "--fit": fit, "--smoke": smoke, "--minutes": minutes is not None, "--work": work is not None,
+        "--device": device is not None,
+    }  # fmt: skip
+    for flag, names in _OF.items():
+        if given[flag] and name not in names:
             raise InputError(f"{flag} means nothing for the benchmark {name}.", "Leave it out.")
-    if small and final:
-        raise InputError("--small has no use for the test sets.", "Leave out --final, or measure in full.")
+    if final and (smoke or (small and name == "sync")):
+        raise InputError(
+            f"{'--smoke' if smoke else '--small'} has no use for the test sets.",
+            "Leave out --final, or measure in full.",
+        )
+    if smoke and small:
+        raise InputError("--smoke is smaller than --small.", "Leave out one of them.")
+    if minutes is not None and minutes <= 0:
+        raise InputError(f"--minutes {minutes:g} is no time to do anything in.", "Give the minutes that it may take.")
     check_out(out)
-    folder = _data_folder(data)
+    folder = None if smoke else _data_folder(data)
     # Here, because benchmarks load all of Kinebind, and no other command needs them.
     from kinebind.bench.results_file import log_final, shown, write_results
 
     screen = Screen(json=json, quiet=quiet)
-    flags = [flag for flag, given in (("--fit", fit), ("--small", small), ("--final", final)) if given]
+    flags = [flag for flag, on in (("--fit", fit), ("--small", small), ("--smoke", smoke), ("--final", final)) if on]
     command = " ".join(["kinebind bench", name, *flags])
     if final:
         log_final(command, out)
     with screen.logging():
-        metrics = _run(name, folder, final=final, fit=fit, small=small)
-    path = write_results(name, metrics, command=command, variant="small" if small else "full", folder=out)
+        if name == "mobind":
+            from kinebind.bench import mobind_study
+
+            size = "smoke" if smoke else "small" if small else "full"
+            study = mobind_study.study(size, folder, work or Path(".kinebind-study"), final=final, device=device)
+            left = mobind_study.work(study, minutes)
+            if left.tasks:
+                screen.show(f"{left}. The same command goes on.")
+                screen.answer({"format": "kinebind-bench-1", "left": list(left.tasks)})
+                return 0
+            metrics = mobind_study.figures(study)
+            # Nobody takes a smoke test for a result.
+            out = study.work if smoke else out
+        else:
+            assert folder is not None
+            metrics = _run(name, folder, final=final, fit=fit, small=small)
+    variant: Literal["small", "full"] = "small" if small or smoke else "full"
+    path = write_results(name, metrics, command=command, variant=variant, folder=out, apart=name != "mobind" or smoke)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for row in shown(metrics):
         table.add_row(*row)
