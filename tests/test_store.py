@@ -302,7 +302,7 @@ def test_other_files_are_told_apart(tmp_path):
     save_file({"w": np.zeros(3)}, weights)
     assert not is_recording_file(weights)
     with pytest.raises(InputError, match="not a Kinebind recording"):
-        load(weights)
+        load(weights.rename(tmp_path / "weights.kinebind"))
     table = tmp_path / "a.csv"
     table.write_text("time,x\n0,1\n")
     assert not is_recording_file(table)

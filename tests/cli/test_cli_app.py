@@ -14,7 +14,7 @@ import kinebind as package
 from kinebind.cli import main, sync
 from kinebind.cli.app import app, run
 
-COMMANDS = ("sync", "simulate", "inspect", "convert", "demo", "bench")
+COMMANDS = ("sync", "simulate", "inspect", "convert", "train", "finetune", "test", "demo", "bench")
 
 
 def program(*words, **options):

@@ -24,12 +24,14 @@ WINDOWS = "windows"
 
 def train(
     recipe: own.RecipeArgument,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The training's folder; one that exists is gone on with.")],
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="The data set, or a folder of .kinebind files.")] = (
         None
     ),
     store: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Windows, from kinebind data build, in place of --data.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The training's folder, gone on with where it exists; runs/NAME.")
     ] = None,
     init: Annotated[Path | None, typer.Option(metavar="FILE", help="A model whose weights it starts from.")] = None,
     minutes: Annotated[
@@ -37,9 +39,7 @@ def train(
     ] = None,
     set: own.Changes = None,
     device: own.Device = None,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write curves to OUT/tensorboard.")
-    ] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves to OUT/tensorboard.")] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -50,8 +50,9 @@ def train(
     screen = Screen(json=json and own.leads(), quiet=quiet or not own.leads())
     chosen = own.recipe_by(recipe, set)
     on = own.device_by(device)
-    check_out(out)
-    windows = _windows(chosen, data, store, out, screen)
+    folder = out or Path("runs", chosen.name)
+    check_out(folder)
+    windows = _windows(chosen, data, store, folder, screen)
     # Here, because it takes longer than all that can be wrong above.
     from kinebind.training.loop import train as train_model
     from kinebind.training.windows import split_windows
@@ -65,7 +66,7 @@ def train(
     screen.say(f"{facts}, on {on}.")
     with screen.logging():
         outcome = train_model(
-            chosen, model, windows, out, device=on, init=init, max_minutes=minutes, progress=not screen.quiet,
+            chosen, model, windows, folder, device=on, init=init, max_minutes=minutes, progress=not screen.quiet,
             tensorboard=tensorboard,
         )  # fmt: skip
     if own.leads():
