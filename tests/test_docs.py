@@ -17,21 +17,33 @@ from kinebind import ClockMap, Recording, save
 from kinebind.cli.app import run
 from kinebind.readers import FORMATS
 from kinebind.tasks.sync.result import ReasonCode
+from kinebind.training import load_recipe, recipe_names
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?[^\n]*\n(.*?)^```', re.DOTALL | re.MULTILINE)
 
 _spec = importlib.util.spec_from_file_location("figures", ROOT / "docs/_hooks/figures.py")
 figures = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(figures)
 
 
-def fences(page: Path, language: str) -> list[str]:
-    return [body for kind, body in FENCE.findall(page.read_text(encoding="utf-8")) if kind == language]
+def fences(page: Path) -> list[tuple[str, str, str]]:
+    """Language, title and text of each block of a page."""
+    return FENCE.findall(page.read_text(encoding="utf-8"))
 
 
-WITH_PYTHON = [page for page in PAGES if fences(page, "python")]
+def commands(text: str) -> list[str]:
+    """What a page, or a block of it, tells the reader to type after `$ kinebind`."""
+    return re.findall(r"^\$ kinebind (.*)$", text, re.MULTILINE)
+
+
+def has_examples(page: Path) -> bool:
+    return any(kind == "python" or (kind == "console" and commands(body)) for kind, _, body in fences(page))
+
+
+# The page on the command line has examples in files of its own: tests/cli/test_cli_docs.py.
+WITH_EXAMPLES = [page for page in PAGES if has_examples(page) and page.name != "cli.md"]
 
 
 @pytest.fixture
@@ -52,39 +64,29 @@ def walk(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
 @pytest.mark.usefixtures("walk")
-def test_python_examples_run(page):
-    """A page's examples run one after another in one namespace, as a reader would type them."""
+def test_a_pages_examples_run(page, capsys):
+    """One after another in one folder and one namespace, as a reader would type them; titled blocks are files."""
     names: dict[str, object] = {"__name__": "example"}
-    for i, example in enumerate(fences(page, "python")):
-        exec(compile(example, f"{page.name}, example {i + 1}", "exec"), names)
+    for i, (kind, title, body) in enumerate(fences(page)):
+        if title:
+            Path(title).write_text(body, encoding="utf-8")
+        elif kind == "python":
+            exec(compile(body, f"{page.name}, block {i + 1}", "exec"), names)
+        elif kind == "console":
+            for command in commands(body):
+                assert run(shlex.split(command)) == 0, f"{command}\n{capsys.readouterr()}"
 
 
-def commands(page: Path) -> list[str]:
-    """What a page tells the reader to type after `$ kinebind`."""
-    lines = (line for text in fences(page, "console") for line in text.splitlines())
-    return [line.removeprefix("$ kinebind ") for line in lines if line.startswith("$ kinebind ")]
-
-
-# The page on the command line has examples in files of its own: tests/cli/test_cli_docs.py.
-WITH_COMMANDS = [page for page in PAGES if commands(page) and page.name != "cli.md"]
-
-
-@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.name)
-@pytest.mark.usefixtures("walk")
-def test_commands_run(page, capsys):
-    """A page's commands run one after another in one folder, and answer."""
-    for command in commands(page):
-        assert run(shlex.split(command)) == 0, f"{command}\n{capsys.readouterr()}"
-
-
-@pytest.mark.parametrize("name", ["README.md", "docs/sync.md", "docs/formats.md", "docs/results.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/sync.md", "docs/formats.md", "docs/results.md", "docs/training.md", "docs/models.md"]
+)
 def test_pages_name_flags_that_there_are(name, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
-    for command in ("sync", "inspect", "convert", "bench"):
-        run([command, "--help"])
-    there = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
+    for command in ("sync", "inspect", "convert", "bench", "train", "finetune", "test", "simulate", "data build"):
+        run([*command.split(), "--help"])
+    there = {"--nproc-per-node", *re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)}  # the first is torchrun's
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", (ROOT / name).read_text(encoding="utf-8"))) <= there
 
 
@@ -95,18 +97,46 @@ def test_every_reason_of_a_refusal_is_explained():
 
 @pytest.mark.usefixtures("walk")
 def test_what_the_readme_says_lies_in_the_folder_does(capsys):
-    readme = ROOT / "README.md"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for command in commands(readme):
         run(shlex.split(command))
-    told = re.findall(r"^\| `([\w.-]+)` \|", readme.read_text(encoding="utf-8"), re.MULTILINE)
+    told = re.findall(r"^\| `([\w.-]+)` \|", readme, re.MULTILINE)
     found = {path.name for path in Path("walk").iterdir()}
     assert {name.replace("NAME", "left_wrist") for name in told} <= found
     assert len(told) == 4
 
 
 def test_the_pages_with_examples_are_found():
-    assert {"README.md", "conventions.md", "format.md", "sync.md"} <= {page.name for page in WITH_PYTHON}
-    assert {"README.md", "formats.md", "sync.md"} <= {page.name for page in WITH_COMMANDS}
+    found = {page.name for page in WITH_EXAMPLES}
+    assert {"README.md", "conventions.md", "format.md", "formats.md", "sync.md", "training.md", "models.md"} <= found
+
+
+# -- commands that need data sets ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["docs/training.md", "docs/models.md", "docs/datasets.md"])
+def test_commands_that_are_only_shown_exist(name, capsys, monkeypatch):
+    """Each `kinebind` of a shell block: the command, its flags, and the recipe if it names one."""
+    monkeypatch.setenv("COLUMNS", "300")
+    lines = [line for kind, _, body in fences(ROOT / name) if kind == "sh" for line in body.splitlines()]
+    shown = [line.split("#")[0].partition("kinebind ")[2] for line in lines if "kinebind " in line]
+    assert shown
+    for words in map(shlex.split, shown):
+        command = words[: 2 if words[0] == "data" else 1]
+        run([*command, "--help"])
+        there = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
+        assert {word for word in words if word.startswith("--")} <= there, words
+        if command[-1] in ("train", "build"):
+            load_recipe(words[len(command)])
+
+
+def test_every_recipe_is_on_the_page_of_models():
+    page = (ROOT / "docs/models.md").read_text(encoding="utf-8")
+    for name in recipe_names():
+        model, _, data = name.partition("-")
+        assert f"`{name}`" in page or f"`-{name.rpartition('-')[2]}`" in page or (
+            f"`{model}-`" in page and f"`{data}`" in page
+        ), name  # fmt: skip
 
 
 # -- figures ---------------------------------------------------------------------------------------------------
