@@ -106,7 +106,9 @@ def test_an_interrupt_leaves_with_130(monkeypatch):
 @pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_who_ends_the_program_half_way_finds_nothing_half_written(tmp_path, sent, code):
     script = (
-        "import os, signal\nfrom kinebind.cli import main, simulate\n"
+        # Whatever runs the tests in the background leaves Ctrl-C ignored.
+        "import os, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from kinebind.cli import main, simulate\n"
         f"simulate.write_toml = lambda *_: os.kill(os.getpid(), signal.{sent})\nmain()"
     )
     words = [sys.executable, "-c", script, "simulate", "--duration", "4", "--offset", "0"]
