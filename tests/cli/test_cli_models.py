@@ -271,3 +271,18 @@ def test_what_does_not_need_torch_does_not_import_it():
 def test_the_package_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "kinebind", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"kinebind {package.__version__}"
+
+
+@pytest.mark.usefixtures("here")
+def test_what_learns_nothing_gets_the_same_clips(kinebind, tmp_path):
+    words = ("--data", "people", "--recipe", "tiny.toml", "--store", "store", "--clip", "8", "--draws", "2", "--json")
+    found = {name: kinebind("test", "sync", name, *words) for name in ("correlation", "syncwise")}
+    learnt = kinebind("test", "sync", BEST, "--store", "store", "--clip", "8", "--draws", "2", *DEVICE, "--json").json
+    for name, said in found.items():
+        assert said.code == 0
+        assert said.json["metrics"]["clips"] == learnt["metrics"]["clips"] == 4
+        assert (said.json["rows"][0]["method"], said.json["recipe"]) == (name, "tiny")
+        assert 0.0 <= said.json["metrics"][f"mae_s_{name}"] < 14.0
+    kinebind("test", "sync", "syncwise", "--store", "store").refused("--data DIR and --recipe")
+    kinebind("test", "sync", BEST, "--store", "store", "--data", "people").refused("means nothing for a trained model")
+    kinebind("test", "sync", "syncwise", *words, "--method", "vote").refused("--method means nothing for syncwise")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,11 +18,15 @@ from kinebind.errors import InputError
 from kinebind.output.folder import check_out, folder_written_whole
 
 if TYPE_CHECKING:
+    from kinebind.tasks.sync.annotations import Annotation
     from kinebind.training.jobs import JobResult, Subject
 
+CLASSICAL = ("syncwise", "correlation")
+"""What synchronises without a model; `kinebind.bench.classical` has them."""
 JOBS = ("retrieval", "sync", "person", "parts", "har")
 _ONLY = {
-    "annotations": ("sync",), "clip": ("sync",), "draws": ("sync",), "method": ("sync",), "head": ("har",),
+    "annotations": ("sync",), "clip": ("sync",), "draws": ("sync",), "method": ("sync",), "data": ("sync",),
+    "head": ("har",),
     "drop": ("retrieval", "person", "parts", "har"),
 }  # fmt: skip
 """Flags that mean something for some jobs only."""
@@ -44,6 +49,9 @@ def evaluate(
     clip: Annotated[float | None, typer.Option(metavar="S", help="Seconds of a drawn clip (20).")] = None,
     draws: Annotated[int | None, typer.Option(metavar="N", min=1, help="Offsets for each drawn clip (3).")] = None,
     method: Annotated[str | None, typer.Option(metavar="NAME,...", help="Of sync: ours, vote, or both.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Of sync by syncwise or correlation: the data set.")
+    ] = None,
     head: Annotated[Path | None, typer.Option(metavar="FILE", help="Of har: a head from kinebind finetune.")] = None,
     seed: own.Seed = 0,
     device: own.Device = None,
@@ -53,7 +61,10 @@ def evaluate(
     """Test a trained model: retrieval, synchronisation, whose sensors, which part of the body, which activity."""
     if job not in JOBS:
         raise InputError(f"There is no job '{job}'.", f"Use one of: {', '.join(JOBS)}.")
-    given = {"annotations": annotations, "clip": clip, "draws": draws, "method": method, "head": head, "drop": drop}
+    given = {
+        "annotations": annotations, "clip": clip, "draws": draws, "method": method, "data": data, "head": head,
+        "drop": drop,
+    }  # fmt: skip
     for name, value in given.items():
         if value is not None and job not in _ONLY[name]:
             raise InputError(f"--{name} means nothing for the job {job}.", "Leave it out.")
@@ -64,18 +75,24 @@ def evaluate(
         raise InputError(f"--clip is {clip:g}.", "Give seconds above zero.")
     screen = Screen(json=json, quiet=quiet)
     check_out(out)
-    subject = own.subject_by(checkpoint, recipe, set, store, split, device)
+    learnt_nothing = job == "sync" and str(checkpoint) in CLASSICAL
+    if data is not None and not learnt_nothing:
+        raise InputError("--data means nothing for a trained model.", "Leave it out; its windows are in --store.")
     with screen.busy(f"Testing {checkpoint}"), screen.logging():
-        result = _result(job, subject, given, seed, screen)
+        if learnt_nothing:
+            name, result = _classical(str(checkpoint), recipe, set, store, split, given, seed)
+        else:
+            subject = own.subject_by(checkpoint, recipe, set, store, split, device)
+            name, result = subject.recipe.name, _result(job, subject, given, seed, screen)
     _show(result, screen)
     about: dict[str, Any] = {
-        "format": "kinebind-test-1", "job": job, "checkpoint": str(checkpoint), "recipe": subject.recipe.name,
+        "format": "kinebind-test-1", "job": job, "checkpoint": str(checkpoint), "recipe": name,
         "store": str(store), "split": split, "seed": seed, "metrics": result.metrics, "rows": result.rows,
     }  # fmt: skip
     files: list[str] = []
     if out is not None:
         with folder_written_whole(out) as part:
-            files = [f"{job}.json", *result.draw(part, f"{subject.recipe.name}: {job}")]
+            files = [f"{job}.json", *result.draw(part, f"{name}: {job}")]
             text = json_module.dumps(_finite(about), indent=2, ensure_ascii=False)
             (part / files[0]).write_text(text + "\n", encoding="utf-8")
         screen.show(f"Written to {out}: {', '.join(files)}")
@@ -83,22 +100,51 @@ def evaluate(
     return 0
 
 
-def _result(job: str, subject: Subject, given: dict[str, Any], seed: int, screen: Screen) -> JobResult:
+def _classical(
+    method: str,
+    recipe: str | None,
+    changes: list[str] | None,
+    store: Path,
+    split: str,
+    given: dict[str, Any],
+    seed: int,
+) -> tuple[str, JobResult]:
+    """The recipe's name, and what a method without a model finds in the data set's recordings."""
+    if recipe is None or given["data"] is None:
+        raise InputError(
+            f"{method} looks at a data set's recordings themselves.", "Name them with --data DIR and --recipe NAME."
+        )
+    if given["method"] is not None:
+        raise InputError(f"--method means nothing for {method}, which is one itself.", "Leave it out.")
+    # Here, because benchmarks load all of Kinebind.
+    from kinebind.bench.classical import synchronise
+    from kinebind.training.store import open_store
+
+    chosen = own.recipe_by(recipe, changes)
+    clips = _clips(given)
+    return chosen.name, synchronise(method, chosen, open_store(store), given["data"], split, *clips, seed)
+
+
+def _clips(given: dict[str, Any]) -> tuple[Sequence[Annotation] | None, float, int]:
+    """The clips of a file, else None with the length of those to draw and how often to draw each."""
     from kinebind.tasks.sync.annotations import CLIP_S, read_annotations
-    from kinebind.training import jobs
     from kinebind.training.jobs.synchronise import DRAWS
+
+    return (
+        None if given["annotations"] is None else read_annotations(given["annotations"]),
+        CLIP_S if given["clip"] is None else given["clip"],
+        DRAWS if given["draws"] is None else given["draws"],
+    )
+
+
+def _result(job: str, subject: Subject, given: dict[str, Any], seed: int, screen: Screen) -> JobResult:
+    from kinebind.training import jobs
 
     dropped = _counts(given["drop"])
     if job == "sync":
-        return jobs.synchronise(
-            subject,
-            None if given["annotations"] is None else read_annotations(given["annotations"]),
-            jobs.METHODS if given["method"] is None else tuple(given["method"].split(",")),
-            CLIP_S if given["clip"] is None else given["clip"],
-            DRAWS if given["draws"] is None else given["draws"],
-            seed,
-            screen.say,
-        )
+        annotations, clip_s, draws = _clips(given)
+        methods = jobs.METHODS if given["method"] is None else tuple(given["method"].split(","))
+        return jobs.synchronise(subject, annotations, methods, clip_s, draws, seed, screen.say)
     if job == "har":
         from kinebind.training.finetune import load_head
 

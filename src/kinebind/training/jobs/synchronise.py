@@ -71,7 +71,7 @@ def synchronise(
             answers[name].append(_ours(subject, clip, places) if name == "ours" else _vote(subject, clip))
         if number % _SAID_EVERY == 0:
             said(f"{number} of {len(clips)} clips")
-    return _scored(answers, np.array(truth), len(entries))
+    return scored(answers, np.array(truth), len(entries))
 
 
 def _vote(subject: Subject, clip: Clip) -> Answer:
@@ -105,7 +105,8 @@ def _places(subject: Subject) -> Places:
     return token_places(subject.model, subject.batches(windows.take(chosen)), subject.device)
 
 
-def _scored(answers: dict[str, list[Answer]], truth_s: FloatArray, recordings: int) -> JobResult:
+def scored(answers: dict[str, list[Answer]], truth_s: FloatArray, recordings: int) -> JobResult:
+    """The figures of each method's answers against the truth (K,), seconds; recordings: that clips were cut from."""
     rows: list[dict[str, str | float]] = []
     metrics: dict[str, float] = {"clips": float(truth_s.size), "recordings": float(recordings)}
     curves = []
