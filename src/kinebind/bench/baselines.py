@@ -8,7 +8,10 @@ first principal components in windows and lets them vote by confidence; window l
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from scipy.signal import butter, sosfiltfilt
 
 from kinebind.clock import FloatArray
@@ -184,7 +187,7 @@ def _first_component(values: FloatArray) -> FloatArray:
     return np.asarray(centred @ axes[0])
 
 
-def _correlation(x: FloatArray, y: FloatArray, lags: FloatArray) -> FloatArray:
+def _correlation(x: FloatArray, y: FloatArray, lags: npt.NDArray[np.integer[Any]]) -> FloatArray:
     """Normalised correlation of x[t] with y[t + lag] over what both have, times the root of the overlap, (L,)."""
     has_x, has_y = np.isfinite(x), np.isfinite(y)
     x = np.where(has_x, x - (x[has_x].mean() if has_x.any() else 0.0), 0.0)

@@ -74,7 +74,7 @@ def windowed_jobs(store: WindowStore, windows: Windows, cues: Mapping[str, Cues]
     scenes = [f"{entry.meta['scene']} {frames}" for entry, frames in zip(entries, after, strict=True)]
     clip = np.unique(scenes, return_inverse=True)[1].astype(np.int64)
     people = [entry.meta["person"] for entry in entries]
-    worn, shown = felt.any(axis=-1), seen.any(axis=-1)
+    worn, shown = np.asarray(felt.any(axis=-1)), np.asarray(seen.any(axis=-1))
     right = locate_people(*whole, clip, people).right
     hows: tuple[How, ...] = ("each", "together")
     for how in hows:

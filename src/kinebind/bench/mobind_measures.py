@@ -32,7 +32,7 @@ Measured = dict[str, Any]
 _HOUR_HOP = 12
 """Tokens from window to window in which the hour is embedded, about half a window."""
 _HOUR_SEARCH_S = (-60.0, 60.0)
-_SPEED_BATCH, _SPEED_STEPS = 256, 3
+SPEED_BATCH, _SPEED_STEPS = 256, 5
 
 
 def windowed(subject: Subject, dropped: tuple[int, ...]) -> Measured:
@@ -82,7 +82,7 @@ def hours(model: Model, places: Places, bodies: Bodies, duration_s: float) -> Me
     take = take_from_recording(recording, CONTRACT)
     # A take holds both streams from the same number on their clocks on, so that offsets are those of the clocks.
     start_s = start_of_take_s(recording)
-    seen = np.isfinite(take.pose).all(axis=1)
+    seen = np.asarray(np.isfinite(take.pose).all(axis=1))
     pose = np.nan_to_num(take.pose)
 
     def once() -> tuple[TokenStream, TokenStream]:
@@ -119,13 +119,13 @@ def _timed(embedded: Callable[[], tuple[TokenStream, TokenStream]]) -> tuple[flo
     return time.perf_counter() - start_s, answer, embed_s
 
 
-def step_speeds() -> dict[str, float]:
-    """Windows per second of a training step of the mRi encoder pair (papers.md: 3,448,928 parameters), batch 256.
+def step_speeds(size: int = SPEED_BATCH) -> dict[str, float]:
+    """Windows per second of a training step of the encoder pair for mRi (3,448,928 parameters) on `size` windows.
 
-    Random tensors, the losses of the first stage, the median of a few steps; on all threads that torch has.
+    Random tensors, losses of local vectors and tokens, the median of a few steps; on all threads that torch has.
     """
     contract = Contract()
-    size, parts = _SPEED_BATCH, len(contract.parts)
+    parts = len(contract.parts)
     batch = Batch(
         torch.randn(size, parts, len(contract.imu_channels), contract.imu_samples),
         torch.ones(size, parts, dtype=torch.bool),

@@ -77,7 +77,6 @@ def figures(study: Study) -> dict[str, float]:
 def plan(study: Study) -> list[Task]:
     """All tasks of a study, in the order in which they are begun."""
     size, held_out = study.size, study.held_out
-    kinds = [kind for kind in SEARCHED]
     tasks = [Task(f"chunk-{c.name}", "chunk", (c.name,), minutes=0.6) for c in study.chunks]
     simulated = tuple(t.name for t in tasks)
     stores = [*_STORES, *(["utd"] if study.has_utd else [])]
@@ -90,14 +89,14 @@ def plan(study: Study) -> list[Task]:
         if study.final and kind != "har":
             tasks.append(Task(store(kind, test=True), "store", (kind, "test"), simulated))
     searches: dict[str, tuple[str, ...]] = {}
-    for kind in kinds:
-        own = []
+    for kind in SEARCHED:
+        settings = []
         for rate in size.learning_rates:
             for t in size.temperatures:
                 name = search_name(kind, rate, t)
                 tasks.append(Task(name, "search", (kind, repr(rate), repr(t)), (store("sim"),), 0.0))
-                own.append(name)
-        searches[kind] = tuple(own)
+                settings.append(name)
+        searches[kind] = tuple(settings)
     runs = [name for name, run in RUNS.items() if run.store in stores]
     for seed in range(size.seeds):
         for name in runs:
@@ -109,18 +108,18 @@ def plan(study: Study) -> list[Task]:
         for name in runs:
             trained = (run_name(name, seed), store(RUNS[name].store, test=True))
             if name != "stage1":
-                arguments = (name, str(seed))
-                tasks.append(Task(f"windows-{held_out}-{name}-{seed}", "windows", arguments, trained, 2.0))
+                own = f"windows-{held_out}-{name}-{seed}"
+                tasks.append(Task(own, "windows", (name, str(seed)), trained, 2.0))
             if name in _SYNC_RUNS:
-                arguments = (name, str(seed), str(CLIP_S))
-                tasks.append(Task(f"sync-{held_out}-{name}-{seed}-{CLIP_S:g}", "sync", arguments, trained, 4.0))
+                own = f"sync-{held_out}-{name}-{seed}-{CLIP_S:g}"
+                tasks.append(Task(own, "sync", (name, str(seed), str(CLIP_S)), trained, 4.0))
             if name in _HAR_RUNS:
                 trained = (run_name(name, seed), store("har"))
                 tasks.append(Task(f"har-{name}-{seed}", "har", (name, str(seed)), trained, 3.0))
         for clip_s in LONG_CLIPS_S:
             needs = (run_name("mobind", seed), store("sim", test=True))
-            arguments = ("mobind", str(seed), str(clip_s))
-            tasks.append(Task(f"sync-{held_out}-mobind-{seed}-{clip_s:g}", "sync", arguments, needs, 4.0))
+            own = f"sync-{held_out}-mobind-{seed}-{clip_s:g}"
+            tasks.append(Task(own, "sync", ("mobind", str(seed), str(clip_s)), needs, 4.0))
     for kind in ("sim", "utd"):
         if kind in stores:
             needs = (store(kind, test=True),)

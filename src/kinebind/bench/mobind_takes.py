@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -27,6 +28,7 @@ from kinebind.readers.egohumans import published_acceleration
 from kinebind.recording import Label, Recording
 from kinebind.resample import resample_rotations, resample_vectors
 from kinebind.store import written_whole
+from kinebind.tasks.sync.limb_signals import RATE_HZ as LAGS_HZ
 from kinebind.training.takes import Float32, Take, take_from_recording
 
 PARTS = ("left_wrist", "right_wrist", "left_shank", "right_shank", "head")
@@ -34,7 +36,8 @@ RATE_HZ = 20.0
 """Of both streams: EgoHumans' rates, so that the two kinds of sensor differ in nothing else."""
 CONTRACT = Contract(imu_rate_hz=RATE_HZ, pose_rate_hz=RATE_HZ, parts=PARTS, pose_frame="body")
 PUBLISHED = Contract(imu_rate_hz=RATE_HZ, pose_rate_hz=RATE_HZ, parts=PARTS, pose_frame="body", acc_unit="file")
-CUES_HZ = baselines.RATE_HZ
+CUES_HZ = LAGS_HZ
+"""Of correlation, as in `baselines`."""
 TAKE_S, SHORTEST_S = 40.0, 6.0
 LONG_S = 200.0
 """Of the takes from which clips of two and three minutes are cut."""
@@ -56,7 +59,7 @@ class Files:
 
 @dataclass(frozen=True, eq=False)
 class Cues:
-    """What plain correlation compares, of one take: felt, seen (N, 2, U) at CUES_HZ from its start, NaN where missing."""
+    """What plain correlation compares of a take: felt, seen (N, 2, U) at CUES_HZ from its start, NaN where missing."""
 
     felt: Float32
     seen: Float32
@@ -109,7 +112,7 @@ def stretches(files: Files, rng: np.random.Generator, length_s: float) -> Iterat
 
 def recorded(body: Posture, rng: np.random.Generator) -> Recording:
     """The body filmed and worn from end to end, on one clock."""
-    span = {"start_s": _SPARE_S, "duration_s": float(body.motion.time_s[-1]) - 2 * _SPARE_S}
+    span: dict[str, Any] = {"start_s": _SPARE_S, "duration_s": float(body.motion.time_s[-1]) - 2 * _SPARE_S}
     sites = present_sites(body, PARTS)
     imus = worn(body, sites, "normal", rng, clocks=[ClockMap(0.0)], video_start_s=_SPARE_S, orientation=True, **span)
     return Recording((filmed(body, "normal", rng, **span),), imus)

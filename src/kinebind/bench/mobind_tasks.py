@@ -14,7 +14,7 @@ import torch
 
 from kinebind.bench.mobind_correlation import load_cues, save_cues, sync_errors_s, windowed_jobs
 from kinebind.bench.mobind_data import Chunk, chunks, made_up_chunks, made_up_sources, takes, utd_takes
-from kinebind.bench.mobind_measures import Measured, hours, recognised, step_speeds, synchronised, windowed
+from kinebind.bench.mobind_measures import SPEED_BATCH, Measured, hours, recognised, step_speeds, synchronised, windowed
 from kinebind.bench.mobind_runs import CONTRACTS, RUNS, Size, recipe
 from kinebind.bench.mobind_takes import StudyTake
 from kinebind.bench.scenes import Bodies, test_sources, validation_sources
@@ -59,6 +59,11 @@ class Study:
         if self.data is None:
             return made_up_chunks()
         return chunks(self.data, passes=self.size.passes, final=self.final)
+
+    @property
+    def opened_test(self) -> bool:
+        """Whether a final run of this study has begun."""
+        return self.store_folder("sim", test=True).exists()
 
     @property
     def has_utd(self) -> bool:
@@ -219,7 +224,7 @@ def _sync(study: Study, minutes: float, run: str, seed: str, clip_s: str) -> Mea
     length_s = float(clip_s)
     if length_s > CLIP_S:
         return synchronised(subject(study, run, int(seed), **_long_takes(study, length_s)), length_s, 1)
-    splits = {name: [name] for name in ("train", "val", "test")}
+    splits: dict[str, Any] = {name: [name] for name in ("train", "val", "test")}
     out = synchronised(subject(study, run, int(seed), group="sync", **splits), length_s, study.size.draws)
     if run == "mobind" and any(e.meta["sync"] == f"{study.held_out}-periodic" for e in study.store("sim").entries):
         splits[study.held_out] = [f"{study.held_out}-periodic"]
@@ -283,7 +288,7 @@ def _speed(study: Study, minutes: float) -> Measured:
         "data_wait_share": measured.data_wait_share, "train_share_of_bare": measured.share_of_bare,
         "study_windows_per_s": measured.windows_per_s,
     }  # fmt: skip
-    return {"metrics": metrics | step_speeds(), "plots": {}}
+    return {"metrics": metrics | step_speeds(8 if study.data is None else SPEED_BATCH), "plots": {}}
 
 
 FINETUNED = ("mobind", "token", "imu2clip")

@@ -77,14 +77,18 @@ def bench(
     screen = Screen(json=json, quiet=quiet)
     flags = [flag for flag, on in (("--fit", fit), ("--small", small), ("--smoke", smoke), ("--final", final)) if on]
     command = " ".join(["kinebind bench", name, *flags])
-    if final:
+    size: Literal["smoke", "small", "full"] = "smoke" if smoke else "small" if small else "full"
+    if name == "mobind":
+        from kinebind.bench import mobind_study
+
+        study = mobind_study.study(size, folder, work or Path(".kinebind-study"), final=final, device=device)
+        opened = study.opened_test
+    else:
+        opened = False
+    if final and not opened:
         log_final(command, out)
     with screen.logging():
         if name == "mobind":
-            from kinebind.bench import mobind_study
-
-            size = "smoke" if smoke else "small" if small else "full"
-            study = mobind_study.study(size, folder, work or Path(".kinebind-study"), final=final, device=device)
             left = mobind_study.work(study, minutes)
             if left.tasks:
                 screen.show(f"{left}. The same command goes on.")
@@ -96,7 +100,7 @@ def bench(
         else:
             assert folder is not None
             metrics = _run(name, folder, final=final, fit=fit, small=small)
-    variant: Literal["small", "full"] = "small" if small or smoke else "full"
+    variant: Literal["small", "full"] = "full" if size == "full" else "small"
     path = write_results(name, metrics, command=command, variant=variant, folder=out, apart=name != "mobind" or smoke)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for row in shown(metrics):
