@@ -73,6 +73,16 @@ def test_a_step_that_is_not_finite_leaves_the_weights(store, recipe):
     assert [n for n, p in stepper.model.named_parameters() if not torch.equal(p, before[n])] == []
 
 
+def test_an_input_too_large_for_the_running_statistics_stops_the_step(store, recipe):
+    stepper = Stepper(recipe.build(), recipe.train, ALONE)
+    batch = make_batch(store, recipe.contract, windows_of(store, recipe.contract, recipe.data), np.arange(8))
+    huge = batch.imu.clone()
+    huge[3, 0] *= 1e19  # its square is none of float32, and yet batch normalisation makes a finite loss of it
+    with pytest.raises(NonFiniteLoss, match="running statistics = inf") as error:
+        stepper.step(batch.replace(imu=huge))
+    assert math.isfinite(error.value.terms["total"])
+
+
 def test_fp16_leaves_out_steps_whose_gradients_overflow(store, recipe):
     config = recipe.changed({"train.precision": "fp16"}).train
     stepper = Stepper(recipe.build(), config, ALONE)

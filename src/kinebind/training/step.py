@@ -23,7 +23,10 @@ _ROWS_AT_ONCE = 1024  # of a similarity matrix: bounds the memory
 
 
 class NonFiniteLoss(ArithmeticError):
-    """A loss or gradient that is NaN or infinite; `terms` are the losses. The weights have not been changed."""
+    """A loss, gradient or running statistic that is NaN or infinite; `terms` are the losses and what else is not.
+
+    The weights have not been changed, the running statistics have.
+    """
 
     def __init__(self, terms: dict[str, float]) -> None:
         self.terms = terms
@@ -40,6 +43,7 @@ class Stepper:
         self.dtype = _TYPES.get(config.precision)
         self._forward: nn.Module = DistributedDataParallel(model) if ranks.world > 1 else model
         self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._statistics = [b for b in model.buffers() if b.is_floating_point()]
         self.optimiser = torch.optim.Adam(
             self._parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
@@ -55,11 +59,15 @@ class Stepper:
         with self.autocast():
             losses: dict[str, Tensor] = self._forward(batch.to(self.device), across_ranks)
         self.scaler.scale(losses["total"]).backward()  # type: ignore[no-untyped-call]
-        norm = self._gradient_norm()
-        *values, gradient = torch.stack([*(loss.detach().float() for loss in losses.values()), norm]).tolist()
+        numbers = [loss.detach().float() for loss in losses.values()]
+        numbers += [self._gradient_norm(), self._sum_of_statistics()]
+        *values, gradient, statistics = torch.stack(numbers).tolist()
         terms = dict(zip(losses, values, strict=True))
+        if not math.isfinite(statistics):
+            terms["running statistics"] = statistics
         # In fp16 gradients overflow now and then: the scaler leaves out such a step and halves its scale.
-        if not all(map(math.isfinite, values)) or (not math.isfinite(gradient) and not self.scaler.is_enabled()):
+        overflow = not math.isfinite(gradient) and not self.scaler.is_enabled()
+        if overflow or not all(map(math.isfinite, terms.values())):
             self.optimiser.zero_grad(set_to_none=True)
             raise NonFiniteLoss(terms)
         self.scaler.step(self.optimiser)
@@ -92,6 +100,11 @@ class Stepper:
         self.model.train()
         a, b = torch.cat(imus), torch.cat(poses)
         return 0.5 * (recall_at_1(a, b) + recall_at_1(b, a))
+
+    def _sum_of_statistics(self) -> Tensor:
+        """Of all running means and variances: a huge input leaves the loss finite, and these not."""
+        sums = [b.float().sum() for b in self._statistics]
+        return torch.stack(sums).sum() if sums else torch.zeros((), device=self.device)
 
     def _gradient_norm(self) -> Tensor:
         norms = [torch.linalg.vector_norm(p.grad) for p in self._parameters if p.grad is not None]

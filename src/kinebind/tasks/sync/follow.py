@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d
 
 from kinebind.clock import FloatArray
 from kinebind.tasks.sync.hypothesis import Hypothesis, summed, windows_evidence
 from kinebind.tasks.sync.pieces import ADVANCE_S, Windows, best_path, jump_nats
 from kinebind.tasks.sync.search import WHOLE_S, Guess
+
+Index = npt.NDArray[np.int64]
 
 WINDOW_S = 20.0
 HOP_S = 10.0
@@ -49,10 +52,7 @@ def _around(hypothesis: Hypothesis, guesses: list[Guess], range_s: tuple[float, 
     rate = hypothesis.rate_hz
     starts, stops, share = _edges(hypothesis)
     centre_s = (starts + stops) / 2 / rate
-    apart: list[Guess] = []
-    for guess in guesses:  # what lies inside the band of a stronger line is found there
-        if all(_apart_s(guess, other, centre_s) > 0.8 * BAND_S for other in apart):
-            apart.append(guess)
+    apart = guesses_apart(guesses, centre_s)
     lowest, highest = int(np.ceil(range_s[0] * rate - 1e-6)), int(np.floor(range_s[1] * rate + 1e-6))
     highest = max(highest, lowest + 2)  # a line needs some lags to be fitted through
     width = min(2 * round(BAND_S * rate) + 1, highest - lowest + 1)
@@ -70,21 +70,34 @@ def _around(hypothesis: Hypothesis, guesses: list[Guess], range_s: tuple[float, 
     return Windows(centre_s, lag, nats, np.repeat(np.arange(len(apart)), width))
 
 
-def _edges(hypothesis: Hypothesis) -> tuple[np.ndarray, np.ndarray, FloatArray]:
-    """First and last grid index of the windows (W,), and the share of each that counts: half of what its neighbours
-    hold too.
+def _edges(hypothesis: Hypothesis) -> tuple[Index, Index, FloatArray]:
+    """`windows_along` the reference, on the grid."""
+    starts, stops, share = windows_along(hypothesis.stop - hypothesis.first, hypothesis.rate_hz)
+    return starts + hypothesis.first, stops + hypothesis.first, share
+
+
+def windows_along(length: int, rate_hz: float) -> tuple[Index, Index, FloatArray]:
+    """First and last index of the windows (W,) along a reference, and the share of each that counts: half of what its
+    neighbours hold too. A short reference is one window.
     """
-    rate = hypothesis.rate_hz
-    length = hypothesis.stop - hypothesis.first
-    if length <= WHOLE_S * rate:
-        return np.array([hypothesis.first]), np.array([hypothesis.stop]), np.ones(1)
-    hop_s = HOP_S if length <= LONG_S * rate else LONG_HOP_S
-    width, hop = round(WINDOW_S * rate), round(hop_s * rate)
-    starts = np.arange(hypothesis.first, hypothesis.stop - width + 1, hop)
+    if length <= WHOLE_S * rate_hz:
+        return np.zeros(1, dtype=np.int64), np.array([length], dtype=np.int64), np.ones(1)
+    hop_s = HOP_S if length <= LONG_S * rate_hz else LONG_HOP_S
+    width, hop = round(WINDOW_S * rate_hz), round(hop_s * rate_hz)
+    starts = np.arange(0, length - width + 1, hop, dtype=np.int64)
     stops = starts + width
-    stops[-1] = hypothesis.stop
+    stops[-1] = length
     common = np.maximum(stops[:-1] - starts[1:], 0)
     return starts, stops, 1.0 - 0.5 * (np.append(common, 0) + np.append(0, common)) / (stops - starts)
+
+
+def guesses_apart(guesses: list[Guess], centre_s: FloatArray) -> list[Guess]:
+    """The guesses, less those inside the band of a stronger line at all times (W,), which are found there."""
+    apart: list[Guess] = []
+    for guess in guesses:
+        if all(_apart_s(guess, other, centre_s) > 0.8 * BAND_S for other in apart):
+            apart.append(guess)
+    return apart
 
 
 def _apart_s(guess: Guess, other: Guess, centre_s: FloatArray) -> float:

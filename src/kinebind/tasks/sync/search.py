@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d
 
 from kinebind.clock import FloatArray
@@ -61,27 +63,34 @@ class Guess:
 
 
 def anchor_windows(hypothesis: Hypothesis) -> list[tuple[int, int]]:
-    """Grid ranges of the reference to search with: all of a short one, else the liveliest minute of each fifth."""
-    rate = hypothesis.rate_hz
-    length = hypothesis.stop - hypothesis.first
-    if length <= WHOLE_S * rate:
-        return [(hypothesis.first, hypothesis.stop)]
-    count = min(ANCHORS, int(length / (0.5 * WHOLE_S * rate)))
-    edges = np.linspace(hypothesis.first, hypothesis.stop, count + 1).astype(np.int64)
-    width = int(min(ANCHOR_S * rate, length / count))
-    motion = np.zeros(length)
+    """Grid ranges of the reference to search with, as `liveliest` chooses them."""
+    motion = np.zeros(hypothesis.stop - hypothesis.first)
     for own in hypothesis.options:
         pairing = next(iter(own.values()))
         turning = np.nan_to_num(pairing.y[:, pairing.cues[0].y])
-        motion[: turning.size] += turning / max(float(turning.mean()), 1e-9)
+        usual = float(turning.sum()) / max(turning.size, 1)
+        motion[: turning.size] += turning / max(usual, 1e-9)
+    starts, width = liveliest(motion, hypothesis.rate_hz)
+    return [(start, start + width) for start in (starts + hypothesis.first).tolist()]
+
+
+def liveliest(motion: FloatArray, rate_hz: float) -> tuple[npt.NDArray[np.int64], int]:
+    """Starts (K,) and width of windows to search with: all of a short reference, else each fifth's liveliest minute.
+
+    motion (T,): how much moves in each of its samples.
+    """
+    length = motion.size
+    if length <= WHOLE_S * rate_hz:
+        return np.zeros(1, dtype=np.int64), length
+    count = min(ANCHORS, int(length / (0.5 * WHOLE_S * rate_hz)))
+    edges = np.linspace(0, length, count + 1).astype(np.int64)
+    width = int(min(ANCHOR_S * rate_hz, length // count))
     lively = np.concatenate([[0.0], np.cumsum(motion)])
-    windows = []
-    for a, b in zip(edges[:-1] - hypothesis.first, edges[1:] - hypothesis.first, strict=True):
-        starts = np.arange(a, max(b - width, a) + 1)
-        gain = lively[np.minimum(starts + width, length)] - lively[starts]
-        start = int(starts[np.argmax(gain)]) + hypothesis.first
-        windows.append((start, min(start + width, hypothesis.stop)))
-    return windows
+    starts = []
+    for a, b in itertools.pairwise(edges.tolist()):
+        options = np.arange(a, max(b - width, a) + 1)
+        starts.append(int(options[np.argmax(lively[options + width] - lively[options])]))
+    return np.array(starts, dtype=np.int64), width
 
 
 def search_anchors(hypothesis: Hypothesis, range_s: tuple[float, float]) -> Anchors:

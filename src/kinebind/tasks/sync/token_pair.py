@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,7 @@ class TokenPair:
         """What turns a lag into an offset, video minus IMU time."""
         return -1 if self.imu_is_reference else 1
 
-    def time_s(self, index: FloatArray | npt.NDArray[np.int64] | float) -> FloatArray:
+    def time_s(self, index: npt.NDArray[np.floating[Any]] | npt.NDArray[np.int64] | float) -> FloatArray:
         """Times of the reference's tokens on its clock, seconds."""
         return np.asarray(self.reference.start_s + np.asarray(index) / self.rate_hz)
 

@@ -18,12 +18,12 @@ from scipy.special import expit, logsumexp
 
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
-from kinebind.tasks.sync.follow import BAND_S, HOP_S, LONG_HOP_S, LONG_S, WINDOW_S
+from kinebind.tasks.sync.follow import BAND_S, WINDOW_S, guesses_apart, windows_along
 from kinebind.tasks.sync.limb_signals import RATE_HZ
 from kinebind.tasks.sync.pieces import Line, Windows, fit_pieces
 from kinebind.tasks.sync.result import ANSWERED_AT, ClockAnswer, Curve, Piece, Reason, ReasonCode, Residuals
 from kinebind.tasks.sync.rivals import LOBE_S, standing
-from kinebind.tasks.sync.search import ANCHOR_S, ANCHORS, WHOLE_S, Anchors, Guess, agreed_lines
+from kinebind.tasks.sync.search import Anchors, Guess, agreed_lines, liveliest
 from kinebind.tasks.sync.token_pair import LEAST_OVERLAP_S, TokenPair
 from kinebind.tasks.sync.token_stream import TokenStream
 
@@ -157,7 +157,8 @@ def _largest(stream: TokenStream) -> float:
 def _search(pair: TokenPair, search_s: tuple[float, float] | None) -> tuple[Anchors, _Noise] | None:
     """Evidence of anchor windows at all lags, and the noise; None where nothing overlaps in the range searched."""
     length, other = pair.reference.tokens.shape[2], pair.other.tokens.shape[2]
-    starts, width = _anchor_windows(pair)
+    moved = np.square(pair.reference.tokens[0], dtype=np.float64).sum(axis=(0, 2))
+    starts, width = liveliest(moved, pair.rate_hz)
     first, last = 1 - other, length - 1
     lag_s = pair.lag_s(first, last)
     scores, overlap_s = np.zeros((2, starts.size, lag_s.size))
@@ -178,47 +179,20 @@ def _search(pair: TokenPair, search_s: tuple[float, float] | None) -> tuple[Anch
     return Anchors(centre_s, lag_s[asked], noise.nats(scores, overlap_s)[:, asked], overlap_s[:, asked]), noise
 
 
-def _anchor_windows(pair: TokenPair) -> tuple[np.ndarray, int]:
-    """Starts and width of the reference's windows to search with: all of a short one, else each fifth's liveliest."""
-    tokens = pair.reference.tokens
-    length = tokens.shape[2]
-    if length <= WHOLE_S * pair.rate_hz:
-        return np.zeros(1, dtype=np.int64), length
-    count = min(ANCHORS, int(length / (0.5 * WHOLE_S * pair.rate_hz)))
-    edges = np.linspace(0, length, count + 1).astype(np.int64)
-    width = int(min(ANCHOR_S * pair.rate_hz, length // count))
-    lively = np.concatenate([[0.0], np.cumsum(np.square(tokens[0], dtype=np.float64).sum(axis=(0, 2)))])
-    starts = []
-    for a, b in itertools.pairwise(edges.tolist()):
-        options = np.arange(a, max(b - width, a) + 1)
-        options = options[options + width <= length]
-        starts.append(int(options[np.argmax(lively[options + width] - lively[options])]))
-    return np.array(starts, dtype=np.int64), width
-
-
 def _follow(pair: TokenPair, noise: _Noise, guesses: list[Guess], range_s: FloatArray) -> Windows:
     """Evidence of windows along the reference around each guessed line, splined onto the steps that lines use.
 
     Lags outside the range that is searched have none.
     """
-    rate, length = pair.rate_hz, pair.reference.tokens.shape[2]
-    edges, share = [(0, length)], 1.0
-    if length > WHOLE_S * rate:
-        hop_s = HOP_S if length <= LONG_S * rate else LONG_HOP_S
-        width, hop = round(WINDOW_S * rate), round(hop_s * rate)
-        edges = [(a, a + width) for a in range(0, length - width + 1, hop)]
-        edges[-1] = (edges[-1][0], length)
-        share = min(hop_s / WINDOW_S, 1.0)
-    centre_s = pair.time_s(np.array([(a + b - 1) / 2 for a, b in edges]))
-    apart: list[Guess] = []
-    for guess in guesses:  # what lies inside the band of a stronger line is found there
-        if all(np.max(np.abs(guess.at(centre_s) - other.at(centre_s))) > 0.8 * BAND_S for other in apart):
-            apart.append(guess)
+    rate = pair.rate_hz
+    starts, stops, share = windows_along(pair.reference.tokens.shape[2], rate)
+    centre_s = pair.time_s((starts + stops - 1) / 2)
+    apart = guesses_apart(guesses, centre_s)
     band = np.arange(-round(BAND_S * RATE_HZ), round(BAND_S * RATE_HZ) + 1)
     lag = np.concatenate([np.round(g.at(centre_s) * RATE_HZ).astype(np.int64)[:, None] + band for g in apart], axis=1)
     nats = np.zeros(lag.shape)
     start_lag_s = pair.reference.start_s - pair.other.start_s
-    for w, (start, stop) in enumerate(edges):
+    for w, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
         for columns in np.split(np.arange(lag.shape[1]), len(apart)):
             wanted_s = lag[w, columns] / RATE_HZ
             first = math.floor((wanted_s[0] - start_lag_s) * rate) - 1
@@ -227,7 +201,7 @@ def _follow(pair: TokenPair, noise: _Noise, guesses: list[Guess], range_s: Float
             at_s = pair.lag_s(first, last)
             asked = (wanted_s >= range_s[0]) & (wanted_s <= range_s[1])
             shared_s = np.where(asked, np.interp(wanted_s, at_s, overlap_s[0]), 0.0)
-            nats[w, columns] = share * noise.nats(CubicSpline(at_s, scores[0])(wanted_s), shared_s)
+            nats[w, columns] = share[w] * noise.nats(CubicSpline(at_s, scores[0])(wanted_s), shared_s)
     return Windows(centre_s, lag, nats, np.repeat(np.arange(len(apart)), band.size))
 
 
