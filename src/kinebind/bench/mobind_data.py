@@ -48,7 +48,7 @@ LONG_PASSES = 3  # over the files from which long takes are made
 
 UTD_CONTRACT = Contract(
     window_s=2.0, imu_rate_hz=50.0, pose_rate_hz=20.0, parts=("right_wrist", "right_thigh"),
-    imu_channels=("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z"), pose_frame="body",
+    imu_channels=("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z"), pose_frame="body", acc_unit="g",
 )  # fmt: skip
 UTD_SUBJECTS = {"train": (1, 3, 5), "val": (7,), "test": utd.TEST}
 UTD_CLASSES = tuple(f"a{k}" for k in range(1, 28))

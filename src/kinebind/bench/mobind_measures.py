@@ -29,8 +29,8 @@ from kinebind.training.takes import take_from_recording
 
 Measured = dict[str, Any]
 """`metrics`: name → number; `plots`: name → curve → [x, y]."""
-_HOUR_HOP = 12
-"""Tokens from window to window in which the hour is embedded, about half a window."""
+_HOUR_HOP = 25
+"""Tokens from window to window in which the hour is embedded: each begins where the one before ends."""
 _HOUR_SEARCH_S = (-60.0, 60.0)
 SPEED_BATCH, _SPEED_STEPS = 256, 5
 

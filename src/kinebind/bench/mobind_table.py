@@ -43,6 +43,8 @@ def table(study: Study) -> dict[str, float]:
     for clip_s in LONG_CLIPS_S:
         own = _seeds(study, f"sync-{study.held_out}-mobind-{{}}-{clip_s:g}")
         out |= _synchronised(own, "mobind", f"_{clip_s / 60:g}min")
+    if "vote_mae_ms" in out:
+        out["sync_gain"] = out["vote_mae_ms"] / out["sync_mae_ms"]
     out |= _correlation(study)
     for task in (f"hour-{study.held_out}", "speed"):
         if study.done_file(task).exists():
@@ -161,6 +163,7 @@ def _trainings(study: Study) -> dict[str, float]:
                 f"{name}_train_minutes": float(np.mean([o["minutes"] for o in own])),
             }
             if run.after == "" and name == run.kind:
+                out[f"{name}_windows"] = own[0]["steps"] * study.size.batch_size / own[0]["epochs"]
                 out[f"{name}_learning_rate"], out[f"{name}_temperature"] = found(study, name)
     return out
 

@@ -34,7 +34,8 @@ from kinebind.training.takes import Float32, Take, take_from_recording
 PARTS = ("left_wrist", "right_wrist", "left_shank", "right_shank", "head")
 RATE_HZ = 20.0
 """Of both streams: EgoHumans' rates, so that the two kinds of sensor differ in nothing else."""
-CONTRACT = Contract(imu_rate_hz=RATE_HZ, pose_rate_hz=RATE_HZ, parts=PARTS, pose_frame="body")
+CONTRACT = Contract(imu_rate_hz=RATE_HZ, pose_rate_hz=RATE_HZ, parts=PARTS, pose_frame="body", acc_unit="g")
+"""In g, as mRi's files are: beside m/s² the first convolution would hardly see a quaternion."""
 PUBLISHED = Contract(imu_rate_hz=RATE_HZ, pose_rate_hz=RATE_HZ, parts=PARTS, pose_frame="body", acc_unit="file")
 CUES_HZ = LAGS_HZ
 """Of correlation, as in `baselines`."""

@@ -111,6 +111,8 @@ def _without_ripple(scores: FloatArray, phases: int) -> FloatArray:
     """Scores (K, L·P) replaced by the parabola through those within a token to either side, in the middle of it.
 
     Phases are embedded apart from one another and err apart: between them the curve ripples, and its peak would be
-    the luckiest phase. With one phase it goes through all three points, and changes nothing.
+    the luckiest phase. With one phase it would go through all three points, and change nothing.
     """
+    if phases == 1:
+        return scores
     return np.asarray(savgol_filter(scores, min(2 * phases + 1, scores.shape[1] // 2 * 2 - 1), 2, axis=1))
