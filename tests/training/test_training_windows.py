@@ -15,15 +15,7 @@ from hypothesis import strategies as st
 import sync_scene
 from kinebind import ClockMap, Imu, InputError, Label, Poses, Recording
 from kinebind.nn import Contract, pose_array
-from kinebind.training.batches import (
-    Prefetched,
-    batches,
-    make_batch,
-    order_of_epoch,
-    samples_of,
-    takes_of,
-    training_batches,
-)
+from kinebind.training.batches import Prefetched, batches, make_batch, order_of_epoch, samples_of, training_batches
 from kinebind.training.recipe import recipe_from_text
 from kinebind.training.settings import DataConfig, TrainConfig
 from kinebind.training.store import open_store, store_from_recordings
@@ -277,30 +269,14 @@ def test_a_recording_that_is_no_take_is_refused():
 
 def test_an_epoch_goes_once_through_equal_batches_in_a_new_order():
     config = TrainConfig(batch_size=8, seed=5)
-    one_take = np.zeros(30, dtype=np.intp)
-    first, second = order_of_epoch(one_take, config, 0), order_of_epoch(one_take, config, 1)
+    first, second = order_of_epoch(30, config, 0), order_of_epoch(30, config, 1)
     assert [index.size for index in first] == [8, 8, 8]
     assert np.unique(np.concatenate(first)).size == 24
     assert np.concatenate(first).tolist() != np.concatenate(second).tolist()
-    assert [index.size for index in order_of_epoch(one_take[:5], config, 0)] == [5]
-    assert [index.size for index in order_of_epoch(one_take[:7], config, 0, world=2)] == [6]
+    assert [index.size for index in order_of_epoch(5, config, 0)] == [5]
+    assert [index.size for index in order_of_epoch(7, config, 0, world=2)] == [6]
     with pytest.raises(InputError, match="cannot be shared by 4 processes"):
-        order_of_epoch(one_take[:7], config, 0, world=4)
-
-
-def test_windows_of_a_take_stand_together_and_none_is_lost():
-    takes = np.repeat([3, 1, 7], [10, 4, 7])
-    orders = [np.concatenate(order_of_epoch(takes, TrainConfig(batch_size=7, together=4), epoch)) for epoch in (0, 1)]
-    assert orders[0].tolist() != orders[1].tolist()
-    for order in orders:
-        assert sorted(order.tolist()) == list(range(21))
-        runs = np.diff(np.flatnonzero(np.diff(takes[order], prepend=-1, append=-1)))
-        assert runs.sum() == 21
-        assert all(np.isin(runs, [4, 8, 2, 3, 6, 7, 10]))  # groups of four, and what is left over of a take
-    pairs = [abs(np.diff(order)).mean() for order in orders]
-    assert min(pairs) > 1.5  # not in the order of time
-    alone = TrainConfig(batch_size=7)
-    assert np.array_equal(order_of_epoch(takes, alone, 0), order_of_epoch(np.arange(21), alone, 0))
+        order_of_epoch(7, config, 0, world=4)
 
 
 def test_one_limb_a_sample_mixes_all_limbs(store, recipe):
@@ -308,9 +284,7 @@ def test_one_limb_a_sample_mixes_all_limbs(store, recipe):
     config = TrainConfig(batch_size=32, sample="limb")
     index, limb = samples_of(windows, config)
     assert index.size == 2 * len(windows)
-    batch = next(
-        training_batches(store, recipe.contract, windows, config, order_of_epoch(takes_of(windows, config), config, 0))
-    )
+    batch = next(training_batches(store, recipe.contract, windows, config, order_of_epoch(index.size, config, 0)))
     assert (batch.imu_mask.sum(dim=1) == 1).all()
     assert (batch.pose_mask.any(dim=2) == batch.imu_mask).all()
     assert batch.imu_mask.any(dim=0).all()

@@ -69,41 +69,21 @@ def samples_of(windows: Windows, config: TrainConfig) -> tuple[Index, Index | No
     return index, limb
 
 
-def takes_of(windows: Windows, config: TrainConfig) -> Index:
-    """The take of each sample (S,) of `samples_of`, by its entry in the store."""
-    return windows.entry[samples_of(windows, config)[0]]
-
-
-def order_of_epoch(takes: Index, config: TrainConfig, epoch: int, world: int = 1) -> list[Index]:
+def order_of_epoch(samples: int, config: TrainConfig, epoch: int, world: int = 1) -> list[Index]:
     """The samples (indices) of each batch of an epoch: a random order that seed and epoch settle.
 
-    takes (S,): the take of each sample. With config.together above one, so many samples of a take, drawn at random,
-    stand side by side, and so mostly in one batch.
     All batches have the same size, as losses with fewer negatives do not compare: batch_size, or where there are
     fewer samples, all of them; less what `world` processes cannot share equally. The samples left over are others
     in every epoch.
     """
-    size = min(config.batch_size, takes.size) // world * world
+    size = min(config.batch_size, samples) // world * world
     if size < 2 * world:
         raise InputError(
             f"A batch of {size} cannot be shared by {world} processes; each needs two samples or more.",
             "Start fewer processes, or raise [train] batch_size.",
         )
-    rng = np.random.default_rng([config.seed, epoch])
-    order = rng.permutation(takes.size)
-    if config.together > 1:
-        order = _side_by_side(order, takes, config.together, rng)
-    return list(order[: takes.size // size * size].reshape(-1, size))
-
-
-def _side_by_side(order: Index, takes: Index, together: int, rng: np.random.Generator) -> Index:
-    """A random order (S,) with so many of a take's samples next to each other, the groups in random order."""
-    by_take = order[np.argsort(takes[order], kind="stable")]
-    _, first, count = np.unique(takes[by_take], return_index=True, return_counts=True)
-    place = np.arange(takes.size) - np.repeat(first, count)  # within its take
-    begins = place % together == 0
-    group = np.cumsum(begins) - 1
-    return by_take[np.argsort(rng.permutation(int(begins.sum()))[group], kind="stable")]
+    order = np.random.default_rng([config.seed, epoch]).permutation(samples)
+    return list(order[: samples // size * size].reshape(-1, size))
 
 
 def training_batches(

@@ -33,7 +33,7 @@ from kinebind.nn.contract import Batch
 from kinebind.nn.model import Model
 from kinebind.nn.weights import start_from
 from kinebind.store import written_whole
-from kinebind.training.batches import Prefetched, batches, order_of_epoch, pinned, takes_of, training_batches
+from kinebind.training.batches import Prefetched, batches, order_of_epoch, pinned, samples_of, training_batches
 from kinebind.training.ranks import Ranks, joined, normalise_jointly
 from kinebind.training.recipe import Recipe, recipe_from_text
 from kinebind.training.screen import Screen
@@ -122,15 +122,15 @@ class _Run:
         self.training = split_windows(store, recipe.contract, recipe.data, "train")
         self.validation = split_windows(store, recipe.contract, recipe.data, "val")
         self.entries = entries_by_split(store, recipe.data)["train"]
-        takes = takes_of(self.training, recipe.train)
-        order_of_epoch(takes, recipe.train, 0, ranks.world)  # says now what would fail later
+        samples = samples_of(self.training, recipe.train)[0].size
+        order_of_epoch(samples, recipe.train, 0, ranks.world)  # says now what would fail later
         if ranks.world > 1:
             normalise_jointly(model)
         model.to(ranks.device)
         model.recipe = recipe.text
         self.best_model: Model | None = None
         self.saved_s, self.saving_s = time.monotonic(), 0.0
-        self.progress = Progress(recipe.text, (takes.size, len(self.validation)))
+        self.progress = Progress(recipe.text, (samples, len(self.validation)))
         if (folder / STATE).exists():
             self.stepper = Stepper(model, recipe.train, ranks)
             self._resume()
@@ -184,7 +184,7 @@ class _Run:
         config, contract = self.recipe.train, self.recipe.contract
         while True:
             windows = self._windows(epoch)
-            order = order_of_epoch(takes_of(windows, config), config, epoch, self.ranks.world)
+            order = order_of_epoch(samples_of(windows, config)[0].size, config, epoch, self.ranks.world)
             made = training_batches(
                 self.store, contract, windows, config, order[first:], rank=self.ranks.rank, world=self.ranks.world
             )

@@ -28,9 +28,6 @@ class TrainConfig:
     precision: "fp32", "bf16", or "fp16", which is trained with a gradient scaler.
     sample: "window", all parts of a window together; or "limb", one part a sample and all parts mixed in a batch,
         so that other parts of the same window are negatives too.
-    together: windows of one take that are put into a batch together. Windows of the same take are the negatives from
-        which a model learns when something happens and not only who does it; the paper's batches, which hold a good
-        part of all windows, have many by themselves, small batches few.
     starts_from: the recipe whose weights this one goes on from, or "".
 
     Raises InputError where a number is out of range.
@@ -45,11 +42,10 @@ class TrainConfig:
     seed: int = 1201
     precision: str = "bf16"
     sample: str = "window"
-    together: int = 1
     starts_from: str = ""
 
     def __post_init__(self) -> None:
-        _at_least("train", self, batch_size=2, patience_epochs=1, max_epochs=0, seed=0, together=1)
+        _at_least("train", self, batch_size=2, patience_epochs=1, max_epochs=0, seed=0)
         _at_least("train", self, weight_decay=0.0, min_gain=0.0)
         for name, choices in (("precision", PRECISIONS), ("sample", SAMPLES)):
             if getattr(self, name) not in choices:

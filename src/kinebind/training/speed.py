@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from kinebind.nn.contract import Batch
-from kinebind.training.batches import Prefetched, order_of_epoch, pinned, takes_of, training_batches
+from kinebind.training.batches import Prefetched, order_of_epoch, pinned, samples_of, training_batches
 from kinebind.training.ranks import Ranks
 from kinebind.training.recipe import Recipe
 from kinebind.training.step import Stepper
@@ -42,11 +42,11 @@ def measure_speed(recipe: Recipe, store: WindowStore, *, device: str = "cpu", st
     """
     ranks = Ranks(0, 1, torch.device(device))
     windows = split_windows(store, recipe.contract, recipe.data, "train")
-    takes = takes_of(windows, recipe.train)
+    count = samples_of(windows, recipe.train)[0].size
 
     def source() -> Iterator[Batch]:
         for epoch in itertools.count():
-            order = order_of_epoch(takes, recipe.train, epoch)
+            order = order_of_epoch(count, recipe.train, epoch)
             for batch in training_batches(store, recipe.contract, windows, recipe.train, order):
                 yield pinned(batch, ranks.device)
 
