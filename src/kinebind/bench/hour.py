@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from kinebind.bench.processes import workers
 from kinebind.bench.scenes import Bodies, filmed, present_sites, worn
 from kinebind.clock import ClockMap, FloatArray
 from kinebind.errors import InputError
@@ -98,6 +97,5 @@ def _peak_mb() -> float:
 
 def in_own_process(path: Path) -> Measured:
     """`measure` in a fresh process, whose peak memory is its own."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
+    with workers(1) as pool:
         return pool.submit(measure, path).result()

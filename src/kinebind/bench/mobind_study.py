@@ -10,11 +10,10 @@ of the validation source (and of UTD-MHAD's subject 7), with it of the test sour
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import time
 from collections.abc import Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,7 +23,7 @@ import torch
 from kinebind.bench.mobind_runs import RUNS, SEARCHED, SIZES
 from kinebind.bench.mobind_table import pictures, table
 from kinebind.bench.mobind_tasks import CLIP_S, LONG_CLIPS_S, Study, Task, do, run_name, search_name
-from kinebind.bench.processes import WORKERS
+from kinebind.bench.processes import WORKERS, workers
 from kinebind.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -143,7 +142,7 @@ def work(study: Study, minutes: float | None = None) -> Left:
     left = {t.name: t for t in tasks if not study.done_file(t.name).exists()}
     running: dict[Future[bool], Task] = {}
     begun: set[str] = set()
-    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with workers() as pool:
         while True:
             while (task := _next(left, begun, running.values(), (end_s - time.monotonic()) / 60.0)) is not None:
                 begun.add(task.name)
