@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -207,6 +208,16 @@ def test_a_plan_needs_nothing_that_it_does_not_have(tmp_path):
         assert task.name not in seen
         seen.add(task.name)
     assert {c.name for c in made_up_chunks()} == {name.removeprefix("chunk-") for name in seen if name[:6] == "chunk-"}
+
+
+def test_a_folder_with_another_study_is_refused(tmp_path):
+    study = mobind_study.study("smoke", None, tmp_path)
+    assert mobind_study.work(study, 1e-6).tasks == mobind_study.work(study, 1e-6).tasks
+    longer = dataclasses.replace(study, size=dataclasses.replace(study.size, epochs=2))
+    with pytest.raises(InputError, match="holds a study with other settings"):
+        mobind_study.work(longer, 1e-6)
+    with pytest.raises(InputError, match="holds a study of the size smoke, not full"):
+        mobind_study.work(dataclasses.replace(study, size=SIZES["full"]), 1e-6)
 
 
 def test_a_mean_over_seeds_lies_in_its_interval():

@@ -29,8 +29,9 @@ from kinebind.training.takes import take_from_recording
 
 Measured = dict[str, Any]
 """`metrics`: name → number; `plots`: name → curve → [x, y]."""
-_HOUR_HOP = 25
-"""Tokens from window to window in which the hour is embedded: each begins where the one before ends."""
+_HOUR_HOPS = 25, 24
+"""Tokens from window to window in which the hour's sensors and poses are embedded: of sensors each begins where the one
+before ends; of poses sooner, for the reason that `kinebind.tasks.embed.hops` gives."""
 _HOUR_SEARCH_S = (-60.0, 60.0)
 SPEED_BATCH, _SPEED_STEPS = 256, 5
 
@@ -86,8 +87,8 @@ def hours(model: Model, places: Places, bodies: Bodies, duration_s: float) -> Me
     pose = np.nan_to_num(take.pose)
 
     def once() -> tuple[TokenStream, TokenStream]:
-        imu = imu_stream(model, take.imu, hop=_HOUR_HOP, phases=1, places=places)
-        return imu, pose_stream(model, pose, seen, hop=_HOUR_HOP, places=places)
+        imu = imu_stream(model, take.imu, hop=_HOUR_HOPS[0], phases=1, places=places)
+        return imu, pose_stream(model, pose, seen, hop=_HOUR_HOPS[1], places=places)
 
     def overlapping() -> tuple[TokenStream, TokenStream]:
         both = sub_windows(model, take.imu, pose, seen)

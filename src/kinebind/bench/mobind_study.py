@@ -9,6 +9,7 @@ of the validation source (and of UTD-MHAD's subject 7), with it of the test sour
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import time
@@ -20,7 +21,7 @@ from typing import Literal
 
 import torch
 
-from kinebind.bench.mobind_runs import RUNS, SEARCHED, SIZES
+from kinebind.bench.mobind_runs import RUNS, SEARCHED, SIZES, recipe
 from kinebind.bench.mobind_table import pictures, table
 from kinebind.bench.mobind_tasks import CLIP_S, LONG_CLIPS_S, Study, Task, do, run_name, search_name
 from kinebind.bench.processes import WORKERS, workers
@@ -169,19 +170,26 @@ def _next(left: dict[str, Task], begun: set[str], running: Iterable[Task], minut
 
 
 def _claim(study: Study) -> None:
-    """Mark the work folder as this study's."""
+    """Mark the work folder as this study's: of its size, with its settings."""
+    own = f"{study.size.name} {_settings(study)}"
     try:
         study.work.mkdir(parents=True, exist_ok=True)
         marker = study.work / "study.txt"
         if not marker.exists():
-            marker.write_text(study.size.name, encoding="utf-8")
+            marker.write_text(own, encoding="utf-8")
         found = marker.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(
             f"Cannot write {study.work}: {error.strerror}.", "Choose another folder with --work."
         ) from error
-    if found != study.size.name:
-        raise InputError(
-            f"{study.work} holds a study of the size {found}, not {study.size.name}.",
-            "Choose another folder with --work.",
-        )
+    if found != own:
+        size = found.partition(" ")[0]
+        other = f"of the size {size}, not {study.size.name}" if size != study.size.name else "with other settings"
+        raise InputError(f"{study.work} holds a study {other}.", "Choose another folder with --work.")
+
+
+def _settings(study: Study) -> str:
+    """A fingerprint of all recipes: figures of two kinds of training must not stand in one table."""
+    size = study.size
+    recipes = [recipe(size, name, 0, (size.learning_rates[0], size.temperatures[0])).text for name in RUNS]
+    return hashlib.sha256("".join([repr(size), *recipes]).encode()).hexdigest()[:16]

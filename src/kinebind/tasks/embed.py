@@ -134,7 +134,7 @@ def imu_stream(
     """The tokens of sensors along their whole length, from overlapping windows.
 
     imu (N, C, S) float32 at the contract's rate; missing is NaN, and a sensor with a missing sample is absent from
-    the windows that hold it. hop: from window to window, tokens; by default half a window. phases: of a token, in
+    the windows that hold it. hop: from window to window, tokens; by default as `hops` has it. phases: of a token, in
     which the stream is embedded, a divisor of the samples in a patch; by default the largest up to 5.
     Of a model without tokens, each window's vector is one, and the hop is one token.
     Raises InputError where the stream is shorter than a window, or the shapes are not the contract's.
@@ -160,6 +160,19 @@ def pose_stream(
     """The tokens of a person's parts along the whole track; pose (N, 6, S), seen (N, S). See `imu_stream`."""
     place = places.pose if places else None
     return _stream(model, "pose", pose, seen, model.contract.pose_patch, hop, 1, place, device)
+
+
+def hops(tokens: int) -> tuple[int, int]:
+    """From window to window, tokens: of the sensors, a fifth of a window, and of the poses, one token less.
+
+    What a token's place in its window does to it, beyond its mean, is alike in both streams. Were their hops alike too,
+    the same places would meet at every lag of whole hops, and those lags would win where the motion says little.
+
+    >>> hops(25), hops(4), hops(1)
+    ((5, 4), (2, 1), (1, 1))
+    """
+    own = min(max(tokens // 5, 2), tokens)
+    return own, max(own - 1, 1)
 
 
 def divisor(patch: int, most: int = _MOST_PHASES) -> int:
@@ -201,7 +214,7 @@ def _stream(
     count = values.shape[2] // patch  # tokens that are whole
     has_tokens = next(_embedded(model, kind, values, mask, max(count, 1), device)).tokens is not None
     if has_tokens:
-        width, step = c.tokens, hop or max(c.tokens // 2, 1)
+        width, step = c.tokens, hop or hops(c.tokens)[kind == "pose"]
     else:  # each window is one token, so the next begins one token later
         width, step, count = 1, 1, count - c.tokens + 1
     own_tokens = c.tokens - width
