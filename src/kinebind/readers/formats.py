@@ -16,6 +16,8 @@ from kinebind.poses import Poses
 from kinebind.readers import (
     amc,
     bvh,
+    cmu_expmap,
+    deepmimic,
     geotec,
     mri,
     mvnx,
@@ -50,7 +52,8 @@ FORMATS: tuple[Format, ...] = (
     xsens_mtw.FORMAT, xsens_dot.FORMAT, mvnx.FORMAT, *openpack.FORMATS, utd_mhad.FORMAT, geotec.FORMAT,
     totalcapture.FORMAT, mri.FORMAT,
     *poses_json.FORMATS, *poses_npz.FORMATS,
-    *bvh.FORMATS, *amc.FORMATS, *utd_kinect.FORMATS, *vicon.FORMATS, totalcapture_vicon.FORMAT, smpl.FORMAT,
+    *bvh.FORMATS, *amc.FORMATS, *cmu_expmap.FORMATS, *deepmimic.FORMATS,
+    *utd_kinect.FORMATS, *vicon.FORMATS, totalcapture_vicon.FORMAT, smpl.FORMAT,
     table.FORMAT,
 )  # fmt: skip
 """Every format, in the order in which they are tried; the table, which fits much, comes last."""
