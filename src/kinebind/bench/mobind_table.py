@@ -160,7 +160,7 @@ def _trainings(study: Study) -> dict[str, float]:
             out |= _mean(own, f"{name}_validation_r1", "best_r1")
             out |= {
                 f"{name}_epochs": own[0]["epochs"],
-                f"{name}_train_minutes": float(np.mean([o["minutes"] for o in own])),
+                f"{name}_train_minutes": float(np.median([o["minutes"] for o in own])),
             }
             if run.after == "" and name == run.kind:
                 out[f"{name}_windows"] = own[0]["steps"] * study.size.batch_size / own[0]["epochs"]
