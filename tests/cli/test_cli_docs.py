@@ -13,7 +13,7 @@ from kinebind.cli.settings import SETTINGS, flag
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 FENCES = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-COMMANDS = ("sync", "inspect", "convert", "simulate", "data", "train", "finetune", "test", "demo", "bench")
+COMMANDS = ("sync", "inspect", "convert", "simulate", "data", "corpus", "train", "finetune", "test", "demo", "bench")
 MODELS = {"data", "train", "finetune", "test"}
 """Whose examples run on the page on training: tests/test_docs.py."""
 
@@ -32,15 +32,16 @@ def test_the_examples_run_one_after_another(tmp_path, monkeypatch, kinebind):
                 continue  # test_cli_demo_bench.py runs it
             said = kinebind(*words)
             assert said.code == 0 or (said.code == 3 and words[1].startswith("pair")), f"{line}\n{said}"
-    assert set(run) == set(COMMANDS) - {"bench"} - MODELS
+    assert set(run) == set(COMMANDS) - {"bench", "corpus"} - MODELS
     written = {path.name for path in (tmp_path / "found").iterdir()}
     assert {"sync.json", "report.html", "aligned.parquet", "imu-left_wrist.parquet"} <= written
     assert (tmp_path / "all" / "summary.csv").exists()
 
 
 def shown_help(kinebind, command):
-    if command == "data":
-        return "".join(kinebind("data", part, "--help").out for part in ("check", "build"))
+    parts = {"data": ("check", "build"), "corpus": ("build", "show")}
+    if command in parts:
+        return "".join(kinebind(command, part, "--help").out for part in parts[command])
     return kinebind(command, "--help").out
 
 

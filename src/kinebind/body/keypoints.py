@@ -10,7 +10,7 @@ from kinebind.clock import FloatArray
 from kinebind.motion import Motion
 from kinebind.parts import COCO17
 
-_FACE: dict[str, tuple[float, float, float]] = {
+FACE: dict[str, tuple[float, float, float]] = {
     "nose": (0.0, -0.012, 0.068),
     "left_eye": (0.018, 0.014, 0.050),
     "right_eye": (-0.018, 0.014, 0.050),
@@ -34,12 +34,12 @@ def coco17_world(motion: Motion | Posture) -> FloatArray:
     p = motion if isinstance(motion, Posture) else posture(motion)
     points = np.full((p.motion.time_s.size, len(COCO17), 3), np.nan)
     for k, name in enumerate(COCO17):
-        if name not in _FACE:
+        if name not in FACE:
             points[:, k] = p.point(name)
     if p.has_rotations and p.has("head") and p.has("neck"):
         head = segment_trajectory(p, "head")
         for k, name in enumerate(COCO17):
-            if name in _FACE:
-                offset = np.array(_FACE[name]) * p.stature_m
+            if name in FACE:
+                offset = np.array(FACE[name]) * p.stature_m
                 points[:, k] = head.origin_world + rotate(head.rot_world_from_segment, offset)
     return points

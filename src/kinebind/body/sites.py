@@ -21,7 +21,7 @@ from kinebind.parts import SITES, mirror_site
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """A usual place of a sensor on a LEFT limb or in the body's middle; the right side is its mirror image.
 
     segment: name without its side. along: share of the bone from the near to the far joint. rise_m: metres along
@@ -37,16 +37,17 @@ class _Place:
     patch_m: float
 
 
-_PLACES: dict[str, _Place] = {
-    "head": _Place("head", 0.0, 0.03, 0.085, 90.0, 0.03),  # above the ear, where straps and ear buds sit
-    "chest": _Place("chest", 0.0, -0.12, 0.11, 0.0, 0.04),  # the breastbone, below the base of the neck
-    "pelvis": _Place("pelvis", 0.0, 0.06, 0.10, 180.0, 0.04),  # the sacrum
-    "left_upper_arm": _Place("upper_arm", 0.5, 0.0, 0.045, 90.0, 0.04),
-    "left_wrist": _Place("forearm", 0.9, 0.0, 0.028, 90.0, 0.02),  # the back of the wrist faces out when arms hang
-    "left_thigh": _Place("thigh", 0.5, 0.0, 0.075, 60.0, 0.05),  # outer front, where straps and pockets are
-    "left_shank": _Place("shank", 0.4, 0.0, 0.05, 60.0, 0.04),
-    "left_foot": _Place("foot", 0.5, 0.04, 0.0, 0.0, 0.02),  # the instep
+PLACES: dict[str, Place] = {
+    "head": Place("head", 0.0, 0.03, 0.085, 90.0, 0.03),  # above the ear, where straps and ear buds sit
+    "chest": Place("chest", 0.0, -0.12, 0.11, 0.0, 0.04),  # the breastbone, below the base of the neck
+    "pelvis": Place("pelvis", 0.0, 0.06, 0.10, 180.0, 0.04),  # the sacrum
+    "left_upper_arm": Place("upper_arm", 0.5, 0.0, 0.045, 90.0, 0.04),
+    "left_wrist": Place("forearm", 0.9, 0.0, 0.028, 90.0, 0.02),  # the back of the wrist faces out when arms hang
+    "left_thigh": Place("thigh", 0.5, 0.0, 0.075, 60.0, 0.05),  # outer front, where straps and pockets are
+    "left_shank": Place("shank", 0.4, 0.0, 0.05, 60.0, 0.04),
+    "left_foot": Place("foot", 0.5, 0.04, 0.0, 0.0, 0.02),  # the instep
 }
+"""The usual place of a sensor at each site of the left side and of the middle."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,7 @@ def site_trajectory(
         raise InputError(f"'{site}' is not a sensor site.", f"Use one of: {', '.join(SITES)}.")
     p = motion if isinstance(motion, Posture) else posture(motion)
     side = site.split("_")[0] + "_" if mirror_site(site) != site else ""
-    place = _PLACES[site if site in _PLACES else mirror_site(site)]
+    place = PLACES[site if site in PLACES else mirror_site(site)]
     segment = segment_trajectory(p, side + place.segment)
     if offset_m is None:
         offset = _usual_offset_m(place, segment.length_m, rng) * np.array([-1.0 if side == "right_" else 1.0, 1.0, 1.0])
@@ -91,7 +92,7 @@ def site_trajectory(
     return SiteTrajectory(p.motion.time_s, site, position, segment.rot_world_from_segment, offset)
 
 
-def _usual_offset_m(place: _Place, length_m: float, rng: np.random.Generator | None) -> FloatArray:
+def _usual_offset_m(place: Place, length_m: float, rng: np.random.Generator | None) -> FloatArray:
     """The place's offset (3,) on the left side, with a draw from its patch where a generator is given."""
     up = place.rise_m
     angle = np.deg2rad(place.angle_deg)

@@ -15,6 +15,7 @@ from kinebind.cli import INTERRUPTED, options
 from kinebind.cli.bench import bench
 from kinebind.cli.console import show_error
 from kinebind.cli.convert import convert
+from kinebind.cli.corpus import corpus
 from kinebind.cli.data import data
 from kinebind.cli.demo import demo
 from kinebind.cli.evaluate import evaluate
@@ -61,6 +62,7 @@ _COMMANDS: dict[str, options.Command] = {
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
 app.add_typer(data)
+app.add_typer(corpus)
 
 
 def run(arguments: Sequence[str]) -> int:

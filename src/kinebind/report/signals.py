@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from kinebind.body.gravity_frame import angular_rate_from_orientation
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.imu import GRAVITY_M_S2, Imu
@@ -16,7 +17,6 @@ from kinebind.recording import Recording
 from kinebind.resample import resample_vectors
 from kinebind.tasks.sync.limb_signals import FAST_HZ, Track, grid, limb_signals, track
 from kinebind.tasks.sync.result import SyncResult
-from kinebind.tasks.sync.sensor_signals import angular_rate_from_orientation
 
 _WHOLE_BODY = ("left_wrist", "right_wrist", "left_shank", "right_shank")
 

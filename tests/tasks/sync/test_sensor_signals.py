@@ -10,12 +10,13 @@ from scipy.spatial.transform import Rotation
 
 import made_up_body
 from kinebind import Imu
+from kinebind.body.gravity_frame import angular_rate_from_orientation
 from kinebind.body.imu_simulate import IDEAL, simulate_imu
 from kinebind.body.segments import posture
 from kinebind.body.sites import site_trajectory
 from kinebind.resample import low_pass
 from kinebind.tasks.sync.limb_signals import FAST_HZ, RATE_HZ
-from kinebind.tasks.sync.sensor_signals import angular_rate_from_orientation, sensor_signals
+from kinebind.tasks.sync.sensor_signals import sensor_signals
 
 BODY = posture(made_up_body.motion(4, 8.0))
 PATH = site_trajectory(BODY, "left_wrist")

@@ -7,31 +7,15 @@ into a vertical part and a horizontal plane whose heading is unknown but steady.
 from __future__ import annotations
 
 import numpy as np
-import vqf
-from scipy.spatial.transform import Rotation
 
+from kinebind.body.gravity_frame import angular_rate_from_orientation, gravity_frame
 from kinebind.clock import FloatArray
 from kinebind.imu import GRAVITY_M_S2, Imu
-from kinebind.resample import continuous_quaternions, resample_vectors, valid_runs, whole_rows
+from kinebind.resample import resample_vectors, whole_rows
 from kinebind.tasks.sync.limb_signals import FAST_HZ, RATE_HZ, SLOW_HZ, grid, rate_of_change, smoothed
 
 BRIDGED_S = 0.1
 """Longest stretch of lost samples that is interpolated; longer ones stay missing."""
-SHORTEST_RUN_S = 0.5
-"""Shorter unbroken stretches are left out: the orientation filter has nothing to settle on."""
-
-
-def angular_rate_from_orientation(imu: Imu) -> FloatArray:
-    """Angular rate (T, 3) in the sensor's frame, rad/s, from its orientation: log(R_tᵀ R_{t+1}) / dt, centred."""
-    assert imu.rot_world_from_sensor is not None
-    quat = continuous_quaternions(imu.rot_world_from_sensor)
-    valid = np.isfinite(quat).all(axis=1)
-    rate = np.full((quat.shape[0], 3), np.nan)
-    if np.count_nonzero(valid) > 2:
-        q, t = Rotation.from_quat(quat[valid]), imu.time_s[valid]
-        turned = (q[:-1].inv() * q[1:]).as_rotvec() / np.diff(t)[:, None]
-        rate[valid] = np.concatenate([turned[:1], 0.5 * (turned[1:] + turned[:-1]), turned[-1:]])
-    return rate
 
 
 def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
@@ -71,7 +55,7 @@ def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
             "heave": load - GRAVITY_M_S2,
             "up": fast / GRAVITY_M_S2,
         }
-    rotation = _gravity_frame(time_s, felt, rate_hz)
+    rotation = gravity_frame(time_s, felt, rate_hz)
     world = np.einsum("tij,tj->ti", rotation, felt[:, :3]) - [0.0, 0.0, GRAVITY_M_S2]
     slow = on_grid(np.concatenate([felt[:, :3], world], axis=1), SLOW_HZ)
     fast = on_grid(np.concatenate([felt[:, 3:], rotation.reshape(-1, 9)], axis=1), FAST_HZ)
@@ -83,20 +67,3 @@ def sensor_signals(imu: Imu) -> tuple[FloatArray, dict[str, FloatArray]]:
         "up": fast[:, 9:],
         "ahead": fast[:, 3:9],
     }
-
-
-def _gravity_frame(time_s: FloatArray, felt: FloatArray, rate_hz: float) -> FloatArray:
-    """Rotation matrices (T, 3, 3), gravity frame from sensor frame, by the 6-axis filter on each unbroken run."""
-    rotation = np.full((time_s.size, 3, 3), np.nan)
-    valid = whole_rows(felt)
-    where = np.flatnonzero(valid)
-    for a, b in valid_runs(time_s, valid, 1.5 / rate_hz):
-        if (b - a) / rate_hz < SHORTEST_RUN_S:
-            continue
-        run = where[a:b]
-        acc, gyr = np.ascontiguousarray(felt[run, :3]), felt[run, 3:]
-        # The filter turns from one sample to the next by the later one's rate alone: their mean keeps it in time.
-        gyr = np.concatenate([gyr[:1], 0.5 * (gyr[1:] + gyr[:-1])])
-        quat = vqf.offlineVQF(gyr, acc, None, 1.0 / rate_hz)["quat6D"]
-        rotation[run] = Rotation.from_quat(quat[:, [1, 2, 3, 0]]).as_matrix()
-    return rotation

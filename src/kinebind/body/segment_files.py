@@ -1,0 +1,77 @@
+"""Files of motion read as segments, one after the other or by several processes.
+
+Imports no torch, so that the processes start fast and are small.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+
+from kinebind.body.segment_motion import SegmentMotion, segment_motion
+from kinebind.errors import InputError
+from kinebind.readers import read_motion
+from kinebind.readers.motion_sets import MotionFile
+
+_AHEAD = 4  # files a process that are read before their turn comes
+
+Runs = tuple[SegmentMotion, ...]
+
+
+def read_runs(file: MotionFile, shortest_s: float) -> Runs | str:
+    """A file's unbroken stretches that last `shortest_s` or longer; or, naming the file, why it cannot be read."""
+    try:
+        motion = segment_motion(read_motion(file.path, **file.options))
+    except InputError as error:
+        return str(error if str(file.path) in error.what else error.at(str(file.path)))
+    return tuple(dataclasses.replace(run, notes=()) for run in motion.whole_runs(shortest_s))
+
+
+def read_all(files: Iterable[MotionFile], shortest_s: float, jobs: int = 1) -> Iterator[tuple[MotionFile, Runs | str]]:
+    """Every file with what `read_runs` says of it, in order; jobs: processes that read.
+
+    Few files are in memory at a time, however many there are. Raises InputError for less than one process.
+    """
+    if jobs < 1:
+        raise InputError(f"{jobs} processes cannot read anything.", "Give 1 or more jobs.")
+    return _one_by_one(files, shortest_s) if jobs == 1 else _side_by_side(files, shortest_s, jobs)
+
+
+def _one_by_one(files: Iterable[MotionFile], shortest_s: float) -> Iterator[tuple[MotionFile, Runs | str]]:
+    for file in files:
+        yield file, read_runs(file, shortest_s)
+
+
+def _side_by_side(files: Iterable[MotionFile], shortest_s: float, jobs: int) -> Iterator[tuple[MotionFile, Runs | str]]:
+    # Fresh processes: forked ones inherit locks of numerical libraries.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent)
+    waiting: collections.deque[tuple[MotionFile, Future[Runs | str]]] = collections.deque()
+    try:
+        for file in files:
+            waiting.append((file, pool.submit(read_runs, file, shortest_s)))
+            if len(waiting) > _AHEAD * jobs:
+                first, result = waiting.popleft()
+                yield first, result.result()
+        while waiting:
+            first, result = waiting.popleft()
+            yield first, result.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Lets a process end when the one that started it is gone, also when that was killed."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="kinebind-parent").start()

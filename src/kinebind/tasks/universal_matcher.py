@@ -1,0 +1,164 @@
+"""The universal model as a matcher: how well sensors fit limbs at any lags, for search, location and synchronisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kinebind.clock import FloatArray
+from kinebind.imu import Imu
+from kinebind.nn.felt_channels import told_signals
+from kinebind.nn.universal import PER_TOKEN, RATE_HZ, UNKNOWN_SITE, Universal
+from kinebind.parts import SITES
+from kinebind.poses import Poses
+from kinebind.tasks.streams import FeltStream, SeenStream, felt_stream, seen_stream
+
+LEAST_OVERLAP = 5
+"""Tokens that must meet for a lag to have a score."""
+
+
+@dataclass(frozen=True, eq=False)
+class Felt:
+    """A sensor: tokens (T, D) every 0.1 s from grid index first on, there (T,) bool; signals (3, S), valid (S,)."""
+
+    first: int
+    tokens: Tensor
+    there: Tensor
+    signals: Tensor
+    valid: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A limb: for each of PER_TOKEN phases p, tokens (T, D) from grid index first + p on; told (3, S)."""
+
+    first: int
+    tokens: tuple[Tensor, ...]
+    there: tuple[Tensor, ...]
+    told: Tensor
+    valid: Tensor
+
+
+class UniversalMatcher:
+    """Matches by the cosine of token sequences, and by how well Pose2IMU's signals agree with the sensor's.
+
+    told: weight of the latter's correlation beside the cosine.
+    """
+
+    name = "universal"
+
+    def __init__(self, model: Universal, told: float = 0.5, phases: bool = True) -> None:
+        self.model = model.eval()
+        self.told = told
+        self.phases = range(PER_TOKEN) if phases else range(1)
+        self._people: dict[int, tuple[Poses, SeenStream]] = {}
+
+    def felt(self, imu: Imu) -> Felt:
+        """A sensor, embedded; its site, where known, is told to the model."""
+        stream = felt_stream(imu)
+        site = UNKNOWN_SITE if imu.site is None else SITES.index(imu.site)
+        with torch.inference_mode():
+            tokens = self.model.embed_felt(stream.channels(), torch.tensor([site]))[0]
+        acc, gyr = (torch.as_tensor(x, dtype=torch.float32)[None] for x in (stream.acc, stream.gyr))
+        valid = torch.as_tensor(stream.valid)
+        return Felt(stream.first, tokens, _per_token(valid, 0, len(tokens)), told_signals(acc, gyr)[0], valid & stream.has_gyr)  # fmt: skip
+
+    def seen(self, poses: Poses, site: str) -> Seen:
+        """A person's limb, embedded at every phase of the tokens' grid."""
+        kept = self._people.get(id(poses))
+        stream = kept[1] if kept is not None and kept[0] is poses else seen_stream(poses)
+        self._people = {id(poses): (poses, stream)}
+        channels = stream.channels(site)
+        index = torch.tensor([SITES.index(site)])
+        valid = torch.as_tensor(stream.shows(site))
+        tokens, there = [], []
+        told = torch.zeros(3, channels.shape[-1])
+        with torch.inference_mode():
+            for p in self.phases:
+                own, says = self.model.embed_seen(channels[..., p:], index)
+                tokens.append(own[0])
+                there.append(_per_token(valid, p, own.shape[1]))
+                told[:, p : p + says.shape[-1]] += says[0] / len(self.phases)
+        return Seen(stream.first, tuple(tokens), tuple(there), told, valid)
+
+    def scores(self, felt: Sequence[Felt], seen: Sequence[Seen], lags_s: FloatArray) -> FloatArray:
+        """(N, M, L): score of each pair where video_time = imu_time + lag, within about ±(1 + told)."""
+        out = np.zeros((len(felt), len(seen), len(lags_s)))
+        steps = np.round(np.asarray(lags_s) * RATE_HZ).astype(np.int64)
+        first_x = np.array([f.first for f in felt])
+        first_y = np.array([s.first for s in seen])
+        x, x_there = _stacked([f.tokens for f in felt], [f.there for f in felt])
+        ys = [_stacked([s.tokens[p] for s in seen], [s.there[p] for s in seen]) for p in range(len(self.phases))]
+        signals, signals_there = _stacked([f.signals.T for f in felt], [f.valid for f in felt])
+        told, told_there = _stacked([s.told.T for s in seen], [s.valid for s in seen])
+        for k, step in enumerate(steps):
+            # Sample i of the sensor meets sample i + apart of the video.
+            apart = first_x[:, None] + step - first_y[None]
+            for d in np.unique(apart):
+                pairs = apart == d
+                rows, columns = np.flatnonzero(pairs.any(axis=1)), np.flatnonzero(pairs.any(axis=0))
+                p = int(d) % len(self.phases) if len(self.phases) > 1 else 0
+                by = (int(d) - p) // PER_TOKEN if len(self.phases) > 1 else round(d / PER_TOKEN)
+                y, y_there = ys[p]
+                value = _cosine(x[rows], x_there[rows], y[columns], y_there[columns], by)
+                if self.told:
+                    value = value + self.told * _correlation(
+                        signals[rows], signals_there[rows], told[columns], told_there[columns], int(d)
+                    )  # fmt: skip
+                block = out[np.ix_(rows, columns, [k])][..., 0]
+                out[np.ix_(rows, columns, [k])] = np.where(pairs[np.ix_(rows, columns)], value, block)[..., None]
+        return out
+
+
+def _per_token(valid: Tensor, first: int, tokens: int) -> Tensor:
+    """(T,) bool: most of a token's samples, from `first` on, are valid."""
+    own = valid[first : first + tokens * PER_TOKEN].float().view(tokens, PER_TOKEN)
+    return own.mean(dim=1) > 0.5
+
+
+def _stacked(rows: Sequence[Tensor], there: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Sequences (T_i, D) padded to (N, T, D), and their masks to (N, T)."""
+    padded = torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+    return padded, torch.nn.utils.rnn.pad_sequence(list(there), batch_first=True)
+
+
+def _aligned(x: Tensor, x_there: Tensor, y: Tensor, y_there: Tensor, by: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The overlap of x (N, T, D) and y (M, U, D) where x[t] meets y[t + by]."""
+    a, b = max(0, -by), min(x.shape[1], y.shape[1] - by)
+    b = max(a, b)
+    return x[:, a:b], x_there[:, a:b], y[:, a + by : b + by], y_there[:, a + by : b + by]
+
+
+def _cosine(x: Tensor, x_there: Tensor, y: Tensor, y_there: Tensor, by: int) -> npt.NDArray[np.float64]:
+    """Cosine (N, M) over the overlap, times the root of the share of the sensor's tokens in it."""
+    whole = x_there.sum(dim=1).clamp_min(1)
+    x, x_there, y, y_there = _aligned(x, x_there, y, y_there, by)
+    x, y = x * x_there[..., None], y * y_there[..., None]
+    product = x.flatten(1) @ y.flatten(1).T
+    xx = x.square().sum(-1) @ y_there.float().T
+    yy = x_there.float() @ y.square().sum(-1).T
+    count = x_there.float() @ y_there.float().T
+    score = product / (xx * yy).clamp_min(1e-12).sqrt() * (count / whole[:, None]).sqrt()
+    return torch.where(count >= LEAST_OVERLAP, score, torch.zeros_like(score)).double().numpy()
+
+
+def _correlation(x: Tensor, x_there: Tensor, y: Tensor, y_there: Tensor, by: int) -> npt.NDArray[np.float64]:
+    """Mean over the channels of the correlation (N, M) of x (N, S, C) and y (M, U, C) over the overlap, weighted so."""
+    whole = x_there.sum(dim=1).clamp_min(1)
+    x, x_there, y, y_there = _aligned(x, x_there, y, y_there, by)
+    mx, my = x_there.float(), y_there.float()
+    n = (mx @ my.T).clamp_min(1.0)
+    total = torch.zeros_like(n)
+    for c in range(x.shape[2]):
+        a, b = x[..., c] * mx, y[..., c] * my
+        sx, sy = a @ my.T, mx @ b.T
+        xy = a @ b.T - sx * sy / n
+        xx, yy = (a * a) @ my.T - sx * sx / n, mx @ (b * b).T - sy * sy / n
+        total += xy / (xx.clamp_min(1e-6) * yy.clamp_min(1e-6)).sqrt()
+    score = total / max(x.shape[2], 1) * (n / whole[:, None]).sqrt()
+    return torch.where(n >= LEAST_OVERLAP * PER_TOKEN, score, torch.zeros_like(score)).double().numpy()

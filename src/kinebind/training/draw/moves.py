@@ -1,0 +1,209 @@
+"""Motions that no clip shows: clips warped, mirrored, chained, mixed above and below the hips, arms driven by hand.
+
+Everything is batched. Rotations between a clip's frames come from cubic splines, so that accelerations are
+continuous; time-warping by f is exact physics (accelerations grow with f², rates with f).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.ndimage import gaussian_filter1d, spline_filter1d
+from torch import Tensor
+
+from kinebind.body.segments import SEGMENTS
+from kinebind.training.corpus import Corpus
+from kinebind.training.corpus_file import ROT_SCALE
+from kinebind.training.draw.turns import about_z, between, conjugate, heading, multiply, normalised, rotate
+
+_UPPER = tuple(k for k, name in enumerate(SEGMENTS) if name in ("chest", "head") or name.endswith(("arm")))
+_ARMS = tuple(
+    tuple(SEGMENTS.index(f"{side}_{part}") for part in ("upper_arm", "forearm")) for side in ("left", "right")
+)
+_MIRROR = tuple(
+    SEGMENTS.index(s.replace("left", "right") if "left" in s else s.replace("right", "left")) for s in SEGMENTS
+)
+_FAST_HZ, _NOISE_S = 70.0, 0.012
+"""Clips of more frames a second are smoothed by a Gaussian of this σ (−3 dB at 11 Hz); slower ones hold no more."""
+_CHEST, _PELVIS = SEGMENTS.index("chest"), SEGMENTS.index("pelvis")
+
+
+@dataclass(frozen=True)
+class Variety:
+    """How often what is done to the clips; shares of the bodies. warp: range of time's factor, as a logarithm."""
+
+    warp: tuple[float, float] = (-0.25, 0.35)
+    mirrored: float = 0.5
+    chained: float = 0.15
+    upper_of_another: float = 0.2
+    driven_arms: float = 0.35
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """A corpus ready for drawing: spline coefficients of all clips on one device.
+
+    rot (N, 13, 4), root (N, 3): coefficients. first, frames (C,): each clip's rows. rate_hz (C,). chance (C,): how
+    likely a clip is drawn.
+    """
+
+    rot: Tensor
+    root: Tensor
+    first: Tensor
+    frames: Tensor
+    rate_hz: Tensor
+    chance: Tensor
+
+    @classmethod
+    def of(cls, corpus: Corpus, weights: dict[str, float] | None = None, device: str | torch.device = "cpu") -> Library:
+        """All clips of a corpus; weights: by source, how often against its share of the hours (1 where not named)."""
+        rot = np.empty(corpus.rot.shape, np.float32)
+        root = np.empty(corpus.root.shape, np.float32)
+        for first, frames, rate_hz in zip(corpus.first, corpus.frames, corpus.rate_hz, strict=True):
+            rows = slice(first, first + frames)
+            rot[rows] = _coefficients(corpus.rot[rows].astype(np.float32) / ROT_SCALE, rate_hz)
+            root[rows] = _coefficients(corpus.root[rows], rate_hz)
+        seconds = corpus.frames / corpus.rate_hz
+        chance = seconds * [(weights or {}).get(source, 1.0) for source in corpus.sources]
+        to = torch.device(device)
+        return cls(
+            torch.from_numpy(rot).to(to), torch.from_numpy(root).to(to), torch.as_tensor(np.array(corpus.first)).long().to(to),
+            torch.as_tensor(np.array(corpus.frames)).long().to(to), torch.as_tensor(np.array(corpus.rate_hz), dtype=torch.float32).to(to),
+            torch.as_tensor(chance, dtype=torch.float32).to(to),
+        )  # fmt: skip
+
+    @property
+    def device(self) -> torch.device:
+        """Where it lies."""
+        return self.rot.device
+
+    def clips(self, count: int, generator: torch.Generator) -> Tensor:
+        """Clips (B,) drawn by their chance."""
+        return torch.multinomial(self.chance, count, replacement=True, generator=generator)
+
+    def seconds(self, clip: Tensor) -> Tensor:
+        """How long clips (B,) last."""
+        return (self.frames[clip] - 1) / self.rate_hz[clip]
+
+    def at(self, clip: Tensor, time_s: Tensor) -> tuple[Tensor, Tensor]:
+        """Rotations (B, T, 13, 4) and root (B, T, 3) of clips (B,) at times (B, T) from their start; ends are held."""
+        place = time_s * self.rate_hz[clip][:, None]
+        last = (self.frames[clip] - 1).to(place)[:, None]
+        place = torch.minimum(place.clamp_min(0.0), last)
+        whole = torch.minimum(place.floor(), (last - 1).clamp_min(0.0))
+        u = (place - whole)[..., None]
+        # Weights of the cubic B-spline on the four coefficients around.
+        taps = torch.cat([(1 - u) ** 3, 3 * u**3 - 6 * u**2 + 4, -3 * u**3 + 3 * u**2 + 3 * u + 1, u**3], dim=-1) / 6.0
+        index = whole.long()[..., None] + torch.arange(-1, 3, device=self.device)
+        index = torch.minimum(index.clamp_min(0), last.long()[..., None]) + self.first[clip][:, None, None]
+        rot = torch.einsum("btk,btksc->btsc", taps, self.rot[index])
+        root = torch.einsum("btk,btkc->btc", taps, self.root[index])
+        return normalised(rot), root
+
+
+def _coefficients(values: npt.NDArray[np.float32], rate_hz: float) -> npt.NDArray[np.float32]:
+    """Coefficients of the cubic spline through a clip's values (T, ...), fast clips freed of their markers' noise."""
+    if rate_hz > _FAST_HZ:
+        values = gaussian_filter1d(values, _NOISE_S * rate_hz, axis=0, mode="nearest")
+    return np.asarray(spline_filter1d(values, 3, axis=0, mode="nearest"), dtype=np.float32)
+
+
+def draw_motion(
+    library: Library, count: int, grid_s: Tensor, variety: Variety, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Bodies in motion: rotations (B, T, 13, 4), root (B, T, 3) at times grid_s (T,) from zero, seconds."""
+    device = library.device
+    length_s = float(grid_s[-1])
+
+    def chance(share: float) -> Tensor:
+        return torch.rand(count, generator=generator, device=device) < share
+
+    def uniform(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(count, generator=generator, device=device)
+
+    warp = torch.exp(uniform(*variety.warp))
+    clip = library.clips(count, generator)
+    long = library.seconds(clip) / warp
+    # What a long clip has too much is cut off anywhere; a short one begins at once, and another follows.
+    start = (long - length_s).clamp_min(0.0) * uniform(0.0, 1.0)
+    rot, root = library.at(clip, (grid_s[None] + start[:, None]) * warp[:, None])
+    seam = torch.where(chance(variety.chained), uniform(0.2, 0.8) * length_s, long - start - 0.3)
+    if bool((seam < length_s).any()):
+        rows = torch.nonzero(seam < length_s)[:, 0]
+        rot, root = rot.clone(), root.clone()
+        rot[rows], root[rows] = _continued(library, rot[rows], root[rows], grid_s, seam[rows], warp[rows], generator)
+    flip = chance(variety.mirrored)[:, None, None]
+    sign = torch.tensor([1.0, -1.0, -1.0, 1.0], device=device)
+    rot = torch.where(flip[..., None], rot[:, :, list(_MIRROR)] * sign, rot)
+    root = torch.where(flip, root * torch.tensor([-1.0, 1.0, 1.0], device=device), root)
+    other = rot.roll(1, 0)
+    turn = about_z(heading(rot[:, :, _PELVIS]) - heading(other[:, :, _PELVIS]))
+    swapped = multiply(turn[:, :, None], other[:, :, list(_UPPER)])
+    mixed = rot.clone()
+    mixed[:, :, list(_UPPER)] = swapped
+    rot = torch.where(chance(variety.upper_of_another)[:, None, None, None], mixed, rot)
+    driven = torch.nonzero(chance(variety.driven_arms))[:, 0]
+    if driven.numel():
+        rot[driven] = _driven(library, rot[driven], grid_s, generator)
+    return rot, root
+
+
+def _continued(
+    library: Library,
+    rot: Tensor,
+    root: Tensor,
+    grid_s: Tensor,
+    seam_s: Tensor,
+    warp: Tensor,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """The bodies going over into other clips about seam_s (B,), headings and places aligned there."""
+    count, device = seam_s.numel(), library.device
+    seam_s = seam_s.clamp_min(0.3)
+    blend_s = 0.3 + 0.5 * torch.rand(count, generator=generator, device=device)
+    clip = library.clips(count, generator)
+    spare = (library.seconds(clip) / warp - float(grid_s[-1])).clamp_min(0.0)
+    start = spare * torch.rand(count, generator=generator, device=device)
+    time_s = grid_s[None] - (seam_s - 0.5 * blend_s)[:, None] + start[:, None]
+    next_rot, next_root = library.at(clip, time_s * warp[:, None])
+    rows = torch.arange(count, device=device)
+    middle = torch.searchsorted(grid_s, seam_s).clamp(0, grid_s.numel() - 1)
+    turn = about_z(heading(rot[rows, middle, _PELVIS]) - heading(next_rot[rows, middle, _PELVIS]))  # (B, 4)
+    next_rot = multiply(turn[:, None, None], next_rot)
+    next_root = rotate(turn[:, None], next_root)
+    shift = (root - next_root)[rows, middle] * torch.tensor([1.0, 1.0, 0.0], device=device)
+    next_root = next_root + shift[:, None]
+    weight = _smooth((grid_s[None] - seam_s[:, None]) / blend_s[:, None] + 0.5)  # (B, T)
+    rot = between(rot, next_rot, weight[..., None].expand(rot.shape[:3]))
+    return rot, root + weight[..., None] * (next_root - root)
+
+
+def _driven(library: Library, rot: Tensor, grid_s: Tensor, generator: torch.Generator) -> Tensor:
+    """The bodies with each arm led from pose to pose of the library, by paths of least jerk, fast and slow."""
+    count, device = rot.shape[0], library.device
+    poses = 2 + int(float(grid_s[-1]) / 0.25)
+    chest = rot[:, :, _CHEST]
+    rot = rot.clone()
+    for arm in _ARMS:
+        row = torch.randint(library.rot.shape[0], (count, poses), generator=generator, device=device)
+        frame = normalised(library.rot[row])  # coefficients, but near enough to the poses themselves
+        key = multiply(conjugate(frame[:, :, [_CHEST]]), frame[:, :, list(arm)])  # (B, K, 2, 4)
+        move_s = 0.25 + 0.9 * torch.rand(count, poses, generator=generator, device=device) ** 1.5
+        rest_s = 0.5 * (torch.rand(count, poses, generator=generator, device=device) - 0.5).clamp_min(0.0)
+        begin = (move_s + rest_s).cumsum(dim=1) - move_s - 0.5  # each move's start
+        k = torch.searchsorted(begin.contiguous(), grid_s.expand(count, -1).contiguous(), right=True) - 1
+        k = k.clamp(0, poses - 2)
+        u = _smooth((grid_s[None] - begin.gather(1, k)) / move_s.gather(1, k))
+        rows = torch.arange(count, device=device)[:, None]
+        led = between(key[rows, k], key[rows, k + 1], u[..., None].expand(-1, -1, 2))  # (B, T, 2, 4)
+        rot[:, :, list(arm)] = multiply(chest[:, :, None], led)
+    return rot
+
+
+def _smooth(u: Tensor) -> Tensor:
+    """6u⁵ − 15u⁴ + 10u³ between 0 and 1."""
+    v = u.clamp(0.0, 1.0)
+    return v**3 * (v * (6.0 * v - 15.0) + 10.0)
