@@ -84,9 +84,12 @@ def test_a_pages_examples_run(page, capsys):
 )
 def test_pages_name_flags_that_there_are(name, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
-    for command in ("sync", "inspect", "convert", "bench", "train", "finetune", "test", "simulate", "data build"):
+    for command in (
+        "sync", "inspect", "convert", "bench", "train", "finetune", "test", "simulate", "embed", "export", "data build"
+    ):  # fmt: skip
         run([*command.split(), "--help"])
-    there = {"--nproc-per-node", *re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)}  # the first is torchrun's
+    # The first is torchrun's, the second that of kinebind.training.ship.
+    there = {"--nproc-per-node", "--corpus", *re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", (ROOT / name).read_text(encoding="utf-8"))) <= there
 
 
@@ -124,7 +127,7 @@ def test_commands_that_are_only_shown_exist(name, capsys, monkeypatch):
     for words in map(shlex.split, shown):
         command = words[: 2 if words[0] == "data" else 1]
         run([*command, "--help"])
-        there = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
+        there = set(re.findall(r"--[a-z][a-z0-9-]*", capsys.readouterr().out))
         assert {word for word in words if word.startswith("--")} <= there, words
         if command[-1] in ("train", "build"):
             load_recipe(words[len(command)])

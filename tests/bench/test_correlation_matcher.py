@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from kinebind import InputError
 from kinebind.bench import baselines
 from kinebind.bench.correlation_matcher import CorrelationMatcher, CuesOfStream
 from kinebind.bench.offset_finders import finder_from_matcher
+from kinebind.tasks import matching
 from kinebind.tasks.matching import joint_curve, lags_between, peak_lag_s
 
 CLIP = made_up_body.clip(1, condition="clean", max_offset_s=4.0)
@@ -132,3 +135,9 @@ def test_peaks_at_an_end_stay_there_and_none_has_no_place():
     assert peak_lag_s(np.ones(lags_s.size), lags_s) == pytest.approx(-0.1)
     with pytest.raises(InputError, match="no lag"):
         peak_lag_s(np.zeros(0), np.zeros(0))
+
+
+def test_the_examples_hold():
+    found = doctest.testmod(matching)
+    assert found.attempted
+    assert not found.failed

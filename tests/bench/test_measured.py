@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
 
 from kinebind import InputError
+from kinebind.bench import measured
 from kinebind.bench.measured import Cases, compared, figures, joined, timing
 
 RNG = np.random.default_rng(9)
@@ -74,3 +77,9 @@ def test_parts_are_joined_in_their_order():
     np.testing.assert_allclose(found["x_median_ms"].values, [100.0, 200.0, 300.0])
     assert found["x_median_ms"].statistic == "median"
     assert joined([]) == {}
+
+
+def test_the_examples_hold():
+    found = doctest.testmod(measured)
+    assert found.attempted
+    assert not found.failed

@@ -14,7 +14,10 @@ import kinebind as package
 from kinebind.cli import main, sync
 from kinebind.cli.app import app, run
 
-COMMANDS = ("sync", "simulate", "inspect", "convert", "train", "finetune", "test", "demo", "bench")
+COMMANDS = (
+    "sync", "locate", "search", "simulate", "inspect", "convert", "embed", "train", "finetune", "test", "export",
+    "demo", "bench",
+)  # fmt: skip
 
 
 def program(*words, **options):

@@ -67,3 +67,14 @@ def test_bad_input_is_named(tmp_path, call, says):
     with pytest.raises(InputError, match=says) as error:
         call(tmp_path)
     assert error.value.fix
+
+
+def test_many_curves_stay_apart_and_uncovered():
+    x = np.arange(30.0)
+    figure = curves_picture([PlottedCurve(f"curve {k}", x, 0.01 * k * x) for k in range(16)], "x", "y")
+    (ax,) = figure.axes
+    assert len({(line.get_color(), line.get_linestyle()) for line in ax.get_lines()}) == 16
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert ax.get_legend() is None
+    assert legend.get_window_extent().x0 >= ax.get_window_extent().x1

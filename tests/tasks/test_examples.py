@@ -10,7 +10,7 @@ import pytest
 
 MODULES = (
     "retrieve.similarity", "retrieve.ranks", "retrieve.scores",
-    "locate.choose", "locate.people", "locate.parts",
+    "locate.choose", "locate.people", "locate.parts", "locate.evidence", "locate.assign", "search.lags",
     "recognise.scores", "recognise.classes", "recognise.neighbour", "recognise.probe",
     "sync.annotations", "sync.vote", "sync.timing", "sync.token_stream", "sync.token_correlation", "sync.tokens",
 )  # fmt: skip

@@ -18,8 +18,12 @@ from kinebind.cli.convert import convert
 from kinebind.cli.corpus import corpus
 from kinebind.cli.data import data
 from kinebind.cli.demo import demo
+from kinebind.cli.embed import embed
 from kinebind.cli.evaluate import evaluate
+from kinebind.cli.export import export
 from kinebind.cli.inspect import inspect
+from kinebind.cli.locate import locate
+from kinebind.cli.search import search
 from kinebind.cli.simulate import simulate
 from kinebind.cli.sync import sync
 from kinebind.cli.train import finetune, train
@@ -56,8 +60,9 @@ def _common(
 
 
 _COMMANDS: dict[str, options.Command] = {
-    "sync": sync, "simulate": simulate, "inspect": inspect, "convert": convert, "train": train, "finetune": finetune,
-    "test": evaluate, "demo": demo, "bench": bench,
+    "sync": sync, "locate": locate, "search": search, "simulate": simulate, "inspect": inspect, "convert": convert,
+    "embed": embed, "train": train, "finetune": finetune, "test": evaluate, "export": export, "demo": demo,
+    "bench": bench,
 }  # fmt: skip
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)

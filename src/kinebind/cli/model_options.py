@@ -18,6 +18,7 @@ from kinebind.errors import InputError
 
 if TYPE_CHECKING:
     from kinebind.nn import Model
+    from kinebind.tasks.binder import Binder
     from kinebind.training.jobs import Subject
     from kinebind.training.recipe import Recipe
 
@@ -72,6 +73,22 @@ def device_by(name: str | None) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("There is no GPU that torch can use.", "Leave out --device cuda, or install torch for it.")
     return name
+
+
+def binder_by(path: Path | None) -> Binder:
+    """The universal model of a file or a folder, by default the one that comes with Kinebind.
+
+    Raises InputError where there is none such, or it is damaged.
+    """
+    from kinebind.tasks import binder
+
+    if path is None:
+        return binder.shipped()
+    if path.is_dir():
+        from kinebind.tasks.onnx_binder import load_onnx
+
+        return load_onnx(path)
+    return binder.from_file(path)
 
 
 def leads() -> bool:

@@ -32,7 +32,8 @@ def felt_channels(acc: Tensor, gyr: Tensor, has_gyr: Tensor, valid: Tensor, rate
     up = slow / slow.norm(dim=-1, keepdim=True).clamp_min(1e-6)
     rise = torch.where(has_gyr[:, None], acc[..., 2], (acc * up).sum(-1)) - GRAVITY_M_S2  # (B, T)
     across = torch.where(has_gyr[:, None, None], acc[..., :2], torch.zeros_like(acc[..., :2]))  # (B, T, 2)
-    sideways = torch.where(has_gyr[:, None], across.norm(dim=-1), (acc - (acc * up).sum(-1, keepdim=True) * up).norm(dim=-1))  # fmt: skip
+    level = acc - (acc * up).sum(-1, keepdim=True) * up
+    sideways = torch.where(has_gyr[:, None], across.norm(dim=-1), level.norm(dim=-1))
     world = torch.where(has_gyr[:, None, None], acc, acc - GRAVITY_M_S2 * up)
     jerk = gaussian(world.transpose(1, 2), _SLOPE_S, rate_hz, 1).norm(dim=1)
     swing = gaussian(gyr.transpose(1, 2), _SLOPE_S, rate_hz, 1).norm(dim=1)

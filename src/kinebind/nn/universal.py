@@ -1,9 +1,9 @@
 """The universal model: one pair of encoders for any sensor, mounting, rate and camera.
 
-Both streams become tokens of 0.1 s that see 1.5 s to each side and no further, so one model runs unchanged on two
-seconds or an hour. Tokens are not normalised one by one: two streams are compared by the cosine of their token
-sequences, aligned at a lag, in which still moments weigh little. A head on the pose's tokens says what a sensor
-would feel (Pose2IMU).
+Both streams become tokens of 0.1 s whose attention reaches 1.5 s to each side in every block and no further, so one
+model runs unchanged on two seconds or an hour. Tokens are not normalised one by one: two streams are compared by the
+cosine of their token sequences, aligned at a lag, in which still moments weigh little. A head on the pose's tokens says
+what a sensor would feel (Pose2IMU).
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class Encoder(nn.Module):
         x = self.patch(x).transpose(1, 2) + self.site_of_token(site)[:, None]  # (B, tokens, width)
         for block in self.blocks:
             x = block(x)
-        return self.norm(x)
+        tokens: Tensor = self.norm(x)
+        return tokens
 
 
 class Block(nn.Module):
@@ -87,9 +88,8 @@ class Block(nn.Module):
         batch, tokens, width = x.shape
         qkv = self.qkv(self.norm_1(x)).view(batch, tokens, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, T, width / H)
-        x = x + self.out(
-            functional.scaled_dot_product_attention(q, k, v, attn_mask=self._bias(tokens).to(q)).transpose(1, 2).reshape(x.shape)
-        )  # fmt: skip
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=self._bias(tokens).to(q))
+        x = x + self.out(mixed.transpose(1, 2).reshape(x.shape))
         out: Tensor = x + self.mlp(self.norm_2(x))
         return out
 
@@ -104,7 +104,7 @@ class Block(nn.Module):
 class Universal(nn.Module):
     """The two encoders and what is read off them."""
 
-    def __init__(self, config: UniversalConfig = UniversalConfig()) -> None:  # noqa: B008
+    def __init__(self, config: UniversalConfig = UniversalConfig()) -> None:
         super().__init__()
         self.config = config
         self.felt = Encoder(FELT_CHANNELS, config)
@@ -117,7 +117,8 @@ class Universal(nn.Module):
 
     def embed_felt(self, channels: Tensor, site: Tensor) -> Tensor:
         """Tokens (B, T, D) of what sensors felt: channels (B, FELT_CHANNELS, S), site (B,), UNKNOWN_SITE allowed."""
-        return self.felt_token(self.felt(channels, site))
+        tokens: Tensor = self.felt_token(self.felt(channels, site))
+        return tokens
 
     def embed_seen(self, channels: Tensor, site: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, T, D) of limbs, and what a sensor there would feel (B, FELT_TOLD, S) at RATE_HZ."""

@@ -21,6 +21,10 @@ _MOST_COUNTS = 20
 # Okabe and Ito's colours, which people with any colour vision tell apart; markers besides, for print without colour.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_DASHES = ("-", "--", ":", "-.")
+"""Curves of one colour are told apart by these."""
+_MOST_INSIDE = 5
+"""A legend of more curves would cover them: it stands beside the picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +83,14 @@ def curves_picture(
                 f"Curve '{curve.name}' has parts of the shapes {', '.join(str(np.shape(p)) for p in parts)}.",
                 "Give x and y of one length, and both ends of the interval or none.",
             )
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    beside = len(curves) > _MOST_INSIDE
+    figure = Figure(figsize=(8.4 if beside else 6.4, max(4.0, 0.27 * len(curves))), layout="constrained")
     ax = figure.subplots()
     for i, curve in enumerate(curves):
         colour, marker = _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
+        dash = _DASHES[i // len(_COLOURS) % len(_DASHES)]
         few = len(curve.x) <= _MOST_COUNTS
-        ax.plot(curve.x, curve.y, color=colour, marker=marker if few else None, label=_plain(curve.name))
+        ax.plot(curve.x, curve.y, dash, color=colour, marker=marker if few else None, label=_plain(curve.name))
         if curve.low is not None and curve.high is not None:
             ax.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
     if shares:
@@ -95,7 +101,9 @@ def curves_picture(
     ax.set_xlabel(_plain(x_label))
     ax.set_ylabel(_plain(y_label))
     ax.set_title(_plain(title))
-    if len(curves) > 1:
+    if beside:
+        figure.legend(frameon=False, loc="outside right center")
+    elif len(curves) > 1:
         ax.legend(frameon=False)
     return figure
 

@@ -85,7 +85,10 @@ def _filled(values: FloatArray, valid: np.ndarray) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class SeenStream:
-    """A person on the grid: metres (S, 17, 2), x right, y up, seen (S, 17) bool; sample k is at (first + k) / RATE_HZ."""
+    """A person on the grid: sample k is at (first + k) / RATE_HZ seconds of the video's clock.
+
+    metres (S, 17, 2): keypoints in metres of the body, x right, y up; seen (S, 17) bool.
+    """
 
     first: int
     metres: Tensor

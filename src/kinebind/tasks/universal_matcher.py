@@ -1,4 +1,4 @@
-"""The universal model as a matcher: how well sensors fit limbs at any lags, for search, location and synchronisation."""
+"""The universal model as a matcher: how well sensors fit limbs at any lag."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from torch import Tensor
 
 from kinebind.clock import FloatArray
 from kinebind.imu import Imu
+from kinebind.nn.chunked import Encoders, felt_tokens, seen_tokens, tokens_there
 from kinebind.nn.felt_channels import told_signals
-from kinebind.nn.universal import PER_TOKEN, RATE_HZ, UNKNOWN_SITE, Universal
+from kinebind.nn.universal import PER_TOKEN, RATE_HZ, UNKNOWN_SITE
 from kinebind.parts import SITES
 from kinebind.poses import Poses
-from kinebind.tasks.streams import FeltStream, SeenStream, felt_stream, seen_stream
+from kinebind.tasks.streams import SeenStream, felt_stream, seen_stream
 
 LEAST_OVERLAP = 5
 """Tokens that must meet for a lag to have a score."""
@@ -52,8 +53,10 @@ class UniversalMatcher:
 
     name = "universal"
 
-    def __init__(self, model: Universal, told: float = 0.5, phases: bool = True) -> None:
-        self.model = model.eval()
+    def __init__(self, model: Encoders, told: float = 0.5, phases: bool = True) -> None:
+        if isinstance(model, torch.nn.Module):
+            model.eval()
+        self.model = model
         self.told = told
         self.phases = range(PER_TOKEN) if phases else range(1)
         self._people: dict[int, tuple[Poses, SeenStream]] = {}
@@ -63,10 +66,11 @@ class UniversalMatcher:
         stream = felt_stream(imu)
         site = UNKNOWN_SITE if imu.site is None else SITES.index(imu.site)
         with torch.inference_mode():
-            tokens = self.model.embed_felt(stream.channels(), torch.tensor([site]))[0]
+            tokens = felt_tokens(self.model, stream.channels(), torch.tensor([site]))[0]
         acc, gyr = (torch.as_tensor(x, dtype=torch.float32)[None] for x in (stream.acc, stream.gyr))
         valid = torch.as_tensor(stream.valid)
-        return Felt(stream.first, tokens, _per_token(valid, 0, len(tokens)), told_signals(acc, gyr)[0], valid & stream.has_gyr)  # fmt: skip
+        there = tokens_there(valid, 0, len(tokens))
+        return Felt(stream.first, tokens, there, told_signals(acc, gyr)[0], valid & stream.has_gyr)
 
     def seen(self, poses: Poses, site: str) -> Seen:
         """A person's limb, embedded at every phase of the tokens' grid."""
@@ -80,9 +84,9 @@ class UniversalMatcher:
         told = torch.zeros(3, channels.shape[-1])
         with torch.inference_mode():
             for p in self.phases:
-                own, says = self.model.embed_seen(channels[..., p:], index)
+                own, says = seen_tokens(self.model, channels[..., p:], index)
                 tokens.append(own[0])
-                there.append(_per_token(valid, p, own.shape[1]))
+                there.append(tokens_there(valid, p, own.shape[1]))
                 told[:, p : p + says.shape[-1]] += says[0] / len(self.phases)
         return Seen(stream.first, tuple(tokens), tuple(there), told, valid)
 
@@ -110,15 +114,10 @@ class UniversalMatcher:
                     value = value + self.told * _correlation(
                         signals[rows], signals_there[rows], told[columns], told_there[columns], int(d)
                     )  # fmt: skip
-                block = out[np.ix_(rows, columns, [k])][..., 0]
-                out[np.ix_(rows, columns, [k])] = np.where(pairs[np.ix_(rows, columns)], value, block)[..., None]
+                at_lag = out[..., k]  # a view
+                own = np.ix_(rows, columns)
+                at_lag[own] = np.where(pairs[own], value, at_lag[own])
         return out
-
-
-def _per_token(valid: Tensor, first: int, tokens: int) -> Tensor:
-    """(T,) bool: most of a token's samples, from `first` on, are valid."""
-    own = valid[first : first + tokens * PER_TOKEN].float().view(tokens, PER_TOKEN)
-    return own.mean(dim=1) > 0.5
 
 
 def _stacked(rows: Sequence[Tensor], there: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from typing import TYPE_CHECKING, Any
 
 from kinebind.errors import InputError
 from kinebind.training import state
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class Screen:
@@ -31,6 +31,10 @@ class Screen:
         with contextlib.ExitStack() as stack:
             bar = None
             if progress:
+                # Here, because a machine that only trains need not have it.
+                from rich.console import Console
+                from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
                 columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
                 bar = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
             curves = None

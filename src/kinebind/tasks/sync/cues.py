@@ -16,6 +16,7 @@ from kinebind.imu import Imu
 from kinebind.tasks.sync.evidence import Cue
 from kinebind.tasks.sync.limb_signals import RATE_HZ, Track, limb_signals
 from kinebind.tasks.sync.sensor_signals import sensor_signals
+from kinebind.tasks.sync.token_evidence import TokenPair
 
 WEIGHTS: dict[str, dict[str, float]] = {
     "rate": {"turn": 0.2, "load": 0.2, "shake": 0.2, "heave": 0.2, "tilt": 0.2, "bearing": 0.2},
@@ -32,7 +33,7 @@ class Pairing:
     """Signals of one sensor beside those of one limb (or of another sensor), ready for `lagged_evidence`.
 
     x (Tx, p) starts at grid index `x_first`, y (Ty, q) at `y_first`; both count steps of the common grid on their
-    own clocks.
+    own clocks. learned: the universal model's tokens of both, where it has its say.
     """
 
     x: FloatArray
@@ -40,9 +41,10 @@ class Pairing:
     x_first: int
     y_first: int
     cues: tuple[Cue, ...]
+    learned: TokenPair | None = None
 
     def only(self, names: tuple[str, ...]) -> Pairing:
-        """The same with the named kinds of cues alone, and only the columns that they need."""
+        """The same with the named kinds of cues alone, and only the columns that they need; without the model."""
         cues = [c for c in self.cues if c.name in names]
         xs = sorted({i for c in cues for i in c.x})
         ys = sorted({c.y for c in cues})
@@ -96,8 +98,8 @@ def _side_by_side(signals: dict[str, FloatArray]) -> tuple[FloatArray, dict[str,
     return np.concatenate(list(signals.values()), axis=1), columns
 
 
-def pair_with_limb(sensor: Felt, person: Track, site: str) -> Pairing:
-    """A sensor against a person's limb: every cue that both can give."""
+def pair_with_limb(sensor: Felt, person: Track, site: str, learned: TokenPair | None = None) -> Pairing:
+    """A sensor against a person's limb: every cue that both can give, and the universal model's tokens if given."""
 
     at = sensor.columns
     seen = {name: values[:, None] for name, values in limb_signals(person, site).items()}
@@ -113,7 +115,7 @@ def pair_with_limb(sensor: Felt, person: Track, site: str) -> Pairing:
             cues.append(Cue("tilt", at["up"], y_at[f"tilt{i}"][0], False, weights["tilt"]))
             ahead = at.get("ahead", at["up"])
             cues.append(Cue("bearing", ahead, y_at[f"bearing{i}"][0], False, weights["bearing"]))
-    return Pairing(sensor.matrix, y, sensor.first, round(person.time_s[0] * RATE_HZ), tuple(cues))
+    return Pairing(sensor.matrix, y, sensor.first, round(person.time_s[0] * RATE_HZ), tuple(cues), learned)
 
 
 def pair_with_sensor(sensor: Felt, reference: Felt) -> Pairing:

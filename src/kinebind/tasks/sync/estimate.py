@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,6 +35,9 @@ from kinebind.tasks.sync.scene import Scene, checked_range, whole_range
 from kinebind.tasks.sync.search import WHOLE_S, Anchors
 from kinebind.tasks.sync.support import support
 
+if TYPE_CHECKING:
+    from kinebind.tasks.sync.learned import Learned
+
 HINT_WIDTH_S = 10.0
 STILL_CONFIDENCE = 0.02
 """What is left of the confidence where no sensor moved: whatever fits there fits by chance."""
@@ -57,6 +61,7 @@ def sync(
     hint: Hint | float | None = None,
     shared_clock: bool = False,
     tolerance_s: float = TOLERANCE_S,
+    learned: Learned | None = None,
 ) -> SyncResult:
     """Find the offset and skew of each of the recording's clocks.
 
@@ -68,6 +73,7 @@ def sync(
         the whole range is searched and the result says so.
     shared_clock: take all sensors to run on one clock, whatever their `clock_id`.
     tolerance_s: the timing error that the confidence is about.
+    learned: the universal model, whose say is added to the plain cues'.
 
     Returns one `ClockAnswer` a clock; refused clocks carry their reason and, where there is one, the best guess.
     Raises InputError where the recording has no sensors, or neither a person nor a reference, or where the search
@@ -89,7 +95,7 @@ def sync(
         hint = Hint(float(hint))
     if search_s is not None:
         search_s = checked_range(search_s)
-    scene = Scene.of(recording, person, reference)
+    scene = Scene.of(recording, person, reference, learned)
     answers = []
     for clock_id, group in Recording(imus=tuple(imus)).clocks().items():
         answers.append(_one_clock(clock_id, group, scene, search_s, hint, tolerance_s))

@@ -121,7 +121,7 @@ def _masked_sums(
     size = next_fast_len(x.shape[-1] + y.shape[-1], real=True)
     fx, fy = rfft(x, size), rfft(y, size)
     i, j = (list(side) for side in zip(*cross, strict=True))
-    sum_xy = _at_lags(irfft(np.conj(fx[..., i, :]) * fy[..., j, :], size), x.shape[-1], y.shape[-1], first, last)
+    sum_xy = at_lags(irfft(np.conj(fx[..., i, :]) * fy[..., j, :], size), x.shape[-1], y.shape[-1], first, last)
     centred_xy = sum_xy - where_y[..., i, :] * sum_y[..., j, :] / n
     i, j = (list(side) for side in zip(*pairs, strict=True))
     centred_xx = where_y[..., p:, :] - where_y[..., i, :] * where_y[..., j, :] / n
@@ -145,7 +145,7 @@ def _sums_where(mask: npt.NDArray[np.bool_], values: FloatArray, first: int, las
     if window.size > _FEW_EDGES * edges.shape[0]:
         size = next_fast_len(mask.shape[-1] + length, real=True)
         spectrum = np.conj(rfft(mask.astype(np.float64), size))[..., None, :] * rfft(values, size)
-        return _at_lags(irfft(spectrum, size), mask.shape[-1], length, first, last)
+        return at_lags(irfft(spectrum, size), mask.shape[-1], length, first, last)
     # From one lag to the next, the sum over an unbroken stretch of the mask gains a value and loses one.
     left, right = max(0, -first), max(0, mask.shape[-1] + last - length)
     values = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(left, right)]) if left or right else values
@@ -158,7 +158,7 @@ def _sums_where(mask: npt.NDArray[np.bool_], values: FloatArray, first: int, las
     return np.cumsum(steps, axis=-1, out=steps).reshape((*values.shape[:-1], lags))
 
 
-def _at_lags(cyclic: FloatArray, length_x: int, length_y: int, first: int, last: int) -> FloatArray:
+def at_lags(cyclic: FloatArray, length_x: int, length_y: int, first: int, last: int) -> FloatArray:
     """Lags [first, last] (..., L) of a cyclic correlation (..., size) of streams of these lengths."""
     out = np.zeros((*cyclic.shape[:-1], last - first + 1))
     # A cyclic correlation repeats itself: lags at which the two do not meet must not show those at which they do.

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
 from kinebind.clock import FloatArray
+from kinebind.imu import Imu
 from kinebind.parts import SITES, mirror_site
 from kinebind.tasks.sync.cues import NORM_CUES, Felt, Pairing, pair_with_limb, pair_with_sensor
 from kinebind.tasks.sync.evidence import lagged_evidence
 from kinebind.tasks.sync.limb_signals import RATE_HZ, Track
+from kinebind.tasks.sync.token_evidence import TokenPair, token_evidence
 
 IntArray = npt.NDArray[np.int64]
+TokensOf = Callable[[Imu, str], TokenPair]
 
 _ROWS_AT_ONCE = 12_000
 """Grid points of windows that are looked at together: what they need stays near the processor."""
@@ -49,13 +54,21 @@ class Hypothesis:
         return Hypothesis(self.person, self.mirrored, options, first, stop, self.rate_hz / step)
 
 
-def worn_by(sensors: tuple[Felt, ...], person: Track, name: str, mirrored: bool = False) -> Hypothesis:
-    """Sensors on a person: each at its given site, or at any site where none is given."""
+def worn_by(
+    sensors: tuple[Felt, ...], person: Track, name: str, mirrored: bool = False, tokens: TokensOf | None = None
+) -> Hypothesis:
+    """Sensors on a person: each at its given site, or at any site where none is given.
+
+    tokens: gives the universal model's tokens of a sensor and of the person's limb at a site.
+    """
     options = []
     for sensor in sensors:
         sites = (sensor.imu.site,) if sensor.imu.site else SITES
         seen = [mirror_site(site) if mirrored else site for site in sites]
-        options.append({site: pair_with_limb(sensor, person, at) for site, at in zip(sites, seen, strict=True)})
+        learned = [None if tokens is None else tokens(sensor.imu, at) for at in seen]
+        options.append(
+            {s: pair_with_limb(sensor, person, at, own) for s, at, own in zip(sites, seen, learned, strict=True)}
+        )
     first = round(person.time_s[0] * RATE_HZ)
     return Hypothesis(name, mirrored, tuple(options), first, first + person.time_s.size)
 
@@ -108,14 +121,19 @@ def windows_evidence(
                 x = _rows(pairing.x, start[some] - first_lag[some] - lags + 1 - pairing.x_first, length + lags - 1)
                 nats, seconds[some] = lagged_evidence(x, y, pairing.cues, 1 - lags, 0, hypothesis.rate_hz)
                 found[site][some] = nats.sum(axis=-1)
+                if pairing.learned is not None:
+                    seen, felt = pairing.learned.y, pairing.learned.x
+                    y = _rows(seen.rows, start[some] - seen.first, length)
+                    x = _rows(felt.rows, start[some] - first_lag[some] - lags + 1 - felt.first, length + lags - 1)
+                    found[site][some] += token_evidence(x, y, 1 - lags, 0, hypothesis.rate_hz)
         per_sensor.append(found)
         overlap += seconds / len(hypothesis.options)
     return per_sensor, overlap
 
 
-def _rows(matrix: FloatArray, first: IntArray, length: int) -> FloatArray:
+def _rows(matrix: npt.NDArray[Any], first: IntArray, length: int) -> npt.NDArray[Any]:
     """Rows [first, first + length) of a matrix (T, k) for each `first` (W,), NaN beyond its ends: (W, length, k)."""
-    out = np.full((first.size, length, matrix.shape[1]), np.nan)
+    out = np.full((first.size, length, matrix.shape[1]), np.nan, dtype=matrix.dtype)
     for rows, begin in zip(out, first.tolist(), strict=True):
         a, b = max(begin, 0), min(begin + length, matrix.shape[0])
         if a < b:

@@ -49,7 +49,7 @@ def find_reading(sensors: tuple[Felt, ...], scene: Scene, range_s: tuple[float, 
     if scene.sensor is not None:
         hypotheses = [beside(sensors, scene.sensor)]
     else:
-        hypotheses = [worn_by(sensors, found, name) for name, found in scene.tracks.items()]
+        hypotheses = [scene.worn_by(sensors, name) for name in scene.tracks]
     best = max((look(h, range_s) for h in hypotheses), key=lambda f: f.guesses[0].nats)
     notes: list[str] = []
     if len(hypotheses) > 1:
@@ -57,7 +57,7 @@ def find_reading(sensors: tuple[Felt, ...], scene: Scene, range_s: tuple[float, 
     if scene.sensor is None and any(s.imu.site and mirror_site(s.imu.site) != s.imu.site for s in sensors):
         name = best.hypothesis.person
         near = _around(best, range_s) if best.guesses[0].nats > SOUND_NATS else range_s
-        mirrored = look(worn_by(sensors, scene.tracks[name], name, mirrored=True), near)
+        mirrored = look(scene.worn_by(sensors, name, mirrored=True), near)
         if mirrored.guesses[0].nats > best.guesses[0].nats + MIRROR_NATS:
             best = replace(mirrored, range_s=best.range_s)
             notes.append(

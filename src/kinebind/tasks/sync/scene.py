@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from kinebind.errors import InputError
 from kinebind.imu import Imu
 from kinebind.poses import Poses
 from kinebind.recording import Recording
 from kinebind.tasks.sync.cues import Felt, felt
+from kinebind.tasks.sync.hypothesis import Hypothesis, worn_by
 from kinebind.tasks.sync.limb_signals import Track, track
+from kinebind.tasks.sync.token_evidence import TokenPair
+
+if TYPE_CHECKING:  # torch takes long to import, and a reference sensor needs none
+    from kinebind.tasks.sync.learned import Learned
 
 LEAST_OVERLAP_S = 3.0
 """Offsets at which the streams share less than this are not searched, unless one of them is shorter."""
@@ -18,16 +25,17 @@ LEAST_OVERLAP_S = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What the clocks are compared with: tracks of people, or another sensor."""
+    """What the clocks are compared with: tracks of people, or another sensor; learned: the universal model's say."""
 
     tracks: dict[str, Track]
     poses: dict[str, Poses]
     sensor: Felt | None
     start_s: float
     end_s: float
+    learned: Learned | None = None
 
     @staticmethod
-    def of(recording: Recording, person: str | None, reference: str | None) -> Scene:
+    def of(recording: Recording, person: str | None, reference: str | None, learned: Learned | None = None) -> Scene:
         if reference is not None:
             found = [i for i in recording.imus if i.name == reference]
             if not found:
@@ -43,7 +51,17 @@ class Scene:
             None,
             min(float(p.time_s[0]) for p in people),
             max(float(p.time_s[-1]) for p in people),
+            learned,
         )
+
+    def worn_by(self, sensors: tuple[Felt, ...], name: str, mirrored: bool = False) -> Hypothesis:
+        """The sensors on a person of the scene, with the universal model's say where there is one."""
+        tokens = None if self.learned is None else partial(self._tokens, name)
+        return worn_by(sensors, self.tracks[name], name, mirrored, tokens)
+
+    def _tokens(self, name: str, imu: Imu, site: str) -> TokenPair:
+        assert self.learned is not None
+        return self.learned.pair(imu, self.poses[name], site)
 
 
 def checked_range(search_s: tuple[float, float]) -> tuple[float, float]:

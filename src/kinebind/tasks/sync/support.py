@@ -15,6 +15,7 @@ from kinebind.clock import FloatArray
 from kinebind.tasks.sync.cues import Pairing
 from kinebind.tasks.sync.evidence import lagged_evidence
 from kinebind.tasks.sync.hypothesis import Hypothesis
+from kinebind.tasks.sync.token_evidence import TokenPair, token_evidence
 
 LONGEST_S = 60.0
 """Support is looked at in this much of the reference about the middle of what is seen."""
@@ -52,12 +53,12 @@ def support(hypothesis: Hypothesis, lag_s: float, start_s: float, end_s: float) 
     for own in hypothesis.options:
         pairing = next(iter(own.values()))
         for part, (start, stop) in enumerate(stretches):
-            nats, _ = _at(pairing, start, stop, lag, rate)
-            parts[part] += nats.sum()
-        nats, overlap_s = _at(pairing, *whole, lag, rate)
+            own_kinds, _ = _at(pairing, start, stop, lag, rate)
+            parts[part] += sum(own_kinds.values())
+        own_kinds, overlap_s = _at(pairing, *whole, lag, rate)
         data_s += overlap_s
-        for cue, value in zip(pairing.cues, nats, strict=True):
-            kinds[cue.name] = kinds.get(cue.name, 0.0) + float(value)
+        for name, value in own_kinds.items():
+            kinds[name] = kinds.get(name, 0.0) + value
     return Support(tuple(parts.tolist()), tuple(kinds.values()), data_s)
 
 
@@ -71,16 +72,36 @@ def _seen(hypothesis: Hypothesis, start: int, stop: int) -> npt.NDArray[np.int64
     return np.flatnonzero(seen if seen.any() else ~seen) + start
 
 
-def _at(pairing: Pairing, start: int, stop: int, lag: int, rate_hz: float) -> tuple[FloatArray, float]:
-    """Evidence (cues,) of the reference's grid indices [start, stop) at the best of the lag and its neighbours, and
-    the overlap in seconds.
+def _at(pairing: Pairing, start: int, stop: int, lag: int, rate_hz: float) -> tuple[dict[str, float], float]:
+    """Evidence by kind of cue of the reference's grid indices [start, stop) at the best of the lag and its neighbours,
+    and the overlap in seconds.
     """
     y0, y1 = max(start - pairing.y_first, 0), max(stop - pairing.y_first, 0)
     x0, x1 = max(start - lag - 1 - pairing.x_first, 0), max(stop - lag + 1 - pairing.x_first, 0)
     x, y = pairing.x[x0:x1], pairing.y[y0:y1]
     if x.shape[0] < 2 or y.shape[0] < 2:
-        return np.zeros(len(pairing.cues)), 0.0
+        return {cue.name: 0.0 for cue in pairing.cues}, 0.0
     shift = (y0 + pairing.y_first) - (x0 + pairing.x_first)
     nats, overlap_s = lagged_evidence(x, y, pairing.cues, lag - 1 - shift, lag + 1 - shift, rate_hz)
-    best = int(np.argmax(nats.sum(axis=1)))
-    return nats[best], float(overlap_s[best])
+    total = nats.sum(axis=1)
+    if pairing.learned is not None:
+        told = _told(pairing.learned, start, stop, lag, rate_hz)
+        total = total + told
+    best = int(np.argmax(total))
+    kinds: dict[str, float] = {}
+    for cue, value in zip(pairing.cues, nats[best], strict=True):
+        kinds[cue.name] = kinds.get(cue.name, 0.0) + float(value)
+    if pairing.learned is not None:
+        kinds["learned"] = float(told[best])
+    return kinds, float(overlap_s[best])
+
+
+def _told(pair: TokenPair, start: int, stop: int, lag: int, rate_hz: float) -> FloatArray:
+    """The universal model's evidence (3,) at the lag and its neighbours."""
+    y0, y1 = max(start - pair.y.first, 0), max(stop - pair.y.first, 0)
+    x0, x1 = max(start - lag - 1 - pair.x.first, 0), max(stop - lag + 1 - pair.x.first, 0)
+    x, y = pair.x.rows[x0:x1], pair.y.rows[y0:y1]
+    if x.shape[0] < 2 or y.shape[0] < 2:
+        return np.zeros(3)
+    shift = (y0 + pair.y.first) - (x0 + pair.x.first)
+    return token_evidence(x, y, lag - 1 - shift, lag + 1 - shift, rate_hz)

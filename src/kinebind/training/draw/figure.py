@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from kinebind.body.keypoints import FACE
+from kinebind.body.segment_motion import SHAPE_NAMES
 from kinebind.body.segments import SEGMENTS
 from kinebind.body.sites import PLACES
-from kinebind.body.segment_motion import SHAPE_NAMES
 from kinebind.parts import COCO17, SITES
 from kinebind.training.draw.turns import rotate
 
@@ -61,7 +61,8 @@ def joints(axes: Tensor, root: Tensor, shape: Tensor) -> dict[str, Tensor]:
         elbow = shoulder - length["upper_arm"] * axis(f"{side}_upper_arm", "y")
         wrist = elbow - length["forearm"] * axis(f"{side}_forearm", "y")
         toe = ankle + length["foot"] * axis(f"{side}_foot", "z")
-        own = {"hip": hip, "knee": knee, "ankle": ankle, "toe": toe, "shoulder": shoulder, "elbow": elbow, "wrist": wrist}  # fmt: skip
+        own = {"hip": hip, "knee": knee, "ankle": ankle, "toe": toe}
+        own |= {"shoulder": shoulder, "elbow": elbow, "wrist": wrist}
         out |= {f"{side}_{name}": point for name, point in own.items()}
     return out
 
@@ -154,4 +155,5 @@ def _all_offsets(shape: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         across.append(tangent)
         patches.append(place.patch_m)
     to = shape.device
-    return torch.stack(centres, dim=1), torch.stack(normals).to(to), torch.stack(across).to(to), torch.tensor(patches, device=to)  # fmt: skip
+    fixed = torch.stack(normals).to(to), torch.stack(across).to(to), torch.tensor(patches, device=to)
+    return torch.stack(centres, dim=1), *fixed

@@ -19,7 +19,7 @@ from kinebind.training.corpus import Corpus
 from kinebind.training.corpus_file import ROT_SCALE
 from kinebind.training.draw.turns import about_z, between, conjugate, heading, multiply, normalised, rotate
 
-_UPPER = tuple(k for k, name in enumerate(SEGMENTS) if name in ("chest", "head") or name.endswith(("arm")))
+_UPPER = tuple(k for k, name in enumerate(SEGMENTS) if name in ("chest", "head") or name.endswith("arm"))
 _ARMS = tuple(
     tuple(SEGMENTS.index(f"{side}_{part}") for part in ("upper_arm", "forearm")) for side in ("left", "right")
 )
@@ -64,16 +64,14 @@ class Library:
         root = np.empty(corpus.root.shape, np.float32)
         for first, frames, rate_hz in zip(corpus.first, corpus.frames, corpus.rate_hz, strict=True):
             rows = slice(first, first + frames)
-            rot[rows] = _coefficients(corpus.rot[rows].astype(np.float32) / ROT_SCALE, rate_hz)
+            rot[rows] = _coefficients((corpus.rot[rows] / ROT_SCALE).astype(np.float32), rate_hz)
             root[rows] = _coefficients(corpus.root[rows], rate_hz)
         seconds = corpus.frames / corpus.rate_hz
         chance = seconds * [(weights or {}).get(source, 1.0) for source in corpus.sources]
         to = torch.device(device)
-        return cls(
-            torch.from_numpy(rot).to(to), torch.from_numpy(root).to(to), torch.as_tensor(np.array(corpus.first)).long().to(to),
-            torch.as_tensor(np.array(corpus.frames)).long().to(to), torch.as_tensor(np.array(corpus.rate_hz), dtype=torch.float32).to(to),
-            torch.as_tensor(chance, dtype=torch.float32).to(to),
-        )  # fmt: skip
+        first, frames = (torch.as_tensor(np.array(x)).long().to(to) for x in (corpus.first, corpus.frames))
+        rates, chances = (torch.as_tensor(np.array(x), dtype=torch.float32).to(to) for x in (corpus.rate_hz, chance))
+        return cls(torch.from_numpy(rot).to(to), torch.from_numpy(root).to(to), first, frames, rates, chances)
 
     @property
     def device(self) -> torch.device:

@@ -111,7 +111,7 @@ def _on_tissue(x: Tensor, generator: torch.Generator) -> Tensor:
     x = torch.cat([x[:, :1].expand(-1, pad, -1), x, x[:, -1:].expand(-1, pad, -1)], dim=1)
     s = 1j * torch.fft.rfftfreq(x.shape[1], 1.0 / FINE_HZ).to(device)[None] / f0
     response = (2.0 * damping * s + 1.0) / (s * s + 2.0 * damping * s + 1.0)
-    out = torch.fft.irfft(torch.fft.rfft(x, dim=1) * response[..., None], n=x.shape[1], dim=1)
+    out: Tensor = torch.fft.irfft(torch.fft.rfft(x, dim=1) * response[..., None], n=x.shape[1], dim=1)
     return out[:, pad:-pad]
 
 

@@ -32,9 +32,9 @@ def conjugate(q: Tensor) -> Tensor:
 def rotate(q: Tensor, v: Tensor) -> Tensor:
     """Vectors (..., 3) turned by unit quaternions (..., 4)."""
     u, w = q[..., :3], q[..., 3:]
-    u, v = torch.broadcast_tensors(u, v)
-    t = 2.0 * torch.linalg.cross(u, v)
-    return v + w * t + torch.linalg.cross(u, t)
+    t: Tensor = 2.0 * torch.linalg.cross(u, v)
+    turned: Tensor = v + w * t + torch.linalg.cross(u, t)
+    return turned
 
 
 def matrices(q: Tensor) -> Tensor:
@@ -44,12 +44,13 @@ def matrices(q: Tensor) -> Tensor:
     xx, yy, zz, xy, xz, yz = x * x2, y * y2, z * z2, x * y2, x * z2, y * z2
     wx, wy, wz = w * x2, w * y2, w * z2
     rows = [1.0 - yy - zz, xy - wz, xz + wy, xy + wz, 1.0 - xx - zz, yz - wx, xz - wy, yz + wx, 1.0 - xx - yy]
-    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+    return torch.stack(rows, dim=-1).view(*q.shape[:-1], 3, 3)
 
 
 def normalised(v: Tensor) -> Tensor:
     """Vectors (..., k) of length one; zero stays zero."""
-    return v / v.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+    out: Tensor = v / v.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+    return out
 
 
 def from_rotvec(v: Tensor) -> Tensor:

@@ -35,7 +35,9 @@ class Filming:
     no_face: float = 0.3
 
 
-def filmed(points: Tensor, fps: float, span_s: tuple[float, float], filming: Filming, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+def filmed(
+    points: Tensor, fps: float, span_s: tuple[float, float], filming: Filming, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """Keypoints in frames: times (B, F) seconds, keypoints (B, F, 17, 2) in pixels (y down), seen (B, F, 17) bool.
 
     points (B, T, 17, 3): keypoints in the world at FINE_HZ from time zero. span_s: when the video begins and ends;
@@ -64,10 +66,11 @@ def filmed(points: Tensor, fps: float, span_s: tuple[float, float], filming: Fil
         share = uniform(0.06, 1.0)[smooth][:, None, None]
         own = torch.lerp(own, gaussian(own, 0.06, FINE_HZ), share).transpose(1, 2)
         points = points.clone()
-        points[smooth] = own.unflatten(2, (joints, 3))
-    taken = _at(points.flatten(2), time_s).unflatten(2, (joints, 3))
+        points[smooth] = own.reshape(*own.shape[:2], joints, 3)
+    taken = _at(points.flatten(2), time_s).view(count, frames, joints, 3)
 
-    pixels, scale = _projected(taken, uniform(0.0, 2.0 * torch.pi), uniform(-0.14, 0.56), uniform(2.5, 8.5), uniform(-0.07, 0.07))  # fmt: skip
+    azimuth, elevation = uniform(0.0, 2.0 * torch.pi), uniform(-0.14, 0.56)
+    pixels, scale = _projected(taken, azimuth, elevation, uniform(2.5, 8.5), uniform(-0.07, 0.07))
     low, high = filming.noise_m
     sigma = torch.exp(uniform(float(torch.tensor(low).log()), float(torch.tensor(high).log())))[:, None, None, None]
     share = uniform(0.0, 1.0)[:, None, None, None]
@@ -75,8 +78,9 @@ def filmed(points: Tensor, fps: float, span_s: tuple[float, float], filming: Fil
     slow = _correlated(normal(frames, joints, 2), fps, 0.12)
     error = sigma * (share.sqrt() * white + (1.0 - share).sqrt() * slow)
     # Fast joints and those of few detectors burst: something else is taken for them for a while.
-    burst = _held(normal(frames, joints, 2), _runs(count, frames, joints, 0.1 * fps, 0.05, generator, device))
-    error = error + torch.where(chance(0.3), uniform(0.03, 0.15), torch.zeros(count, device=device))[:, None, None, None] * burst  # fmt: skip
+    burst = _held(normal(frames, joints, 2), _runs((count, frames, joints), 0.1 * fps, 0.05, generator, device))
+    bursting = torch.where(chance(0.3), uniform(0.03, 0.15), torch.zeros(count, device=device))
+    error = error + bursting[:, None, None, None] * burst
     pixels = pixels + scale[:, :, None, None] * error
     swap = chance(0.01, frames) & chance(0.3)[:, None]
     mirror = torch.as_tensor(COCO17_MIRROR, device=device)
@@ -104,7 +108,9 @@ def _at(values: Tensor, time_s: Tensor) -> Tensor:
     return values.gather(1, index) * (1.0 - u) + values.gather(1, index + 1) * u
 
 
-def _projected(points: Tensor, azimuth: Tensor, elevation: Tensor, distance: Tensor, roll: Tensor) -> tuple[Tensor, Tensor]:  # fmt: skip
+def _projected(
+    points: Tensor, azimuth: Tensor, elevation: Tensor, distance: Tensor, roll: Tensor
+) -> tuple[Tensor, Tensor]:
     """Pixels (B, F, J, 2) of points (B, F, J, 3) from cameras about their middle, and pixels per metre (B, F)."""
     middle = points.mean(dim=(1, 2))  # (B, 3)
     level = torch.stack([azimuth.cos(), azimuth.sin(), torch.zeros_like(azimuth)], dim=-1)
@@ -131,8 +137,11 @@ def _correlated(noise: Tensor, fps: float, correlation_s: float) -> Tensor:
     return slow.permute(0, 3, 1, 2)
 
 
-def _runs(count: int, frames: int, joints: int, length: float, share: float, generator: torch.Generator, device: torch.device) -> Tensor:  # fmt: skip
-    """Number of the run (B, F, J) that each frame is in, 0 where it is in none; runs cover about `share` of the time."""
+def _runs(
+    shape: tuple[int, int, int], length: float, share: float, generator: torch.Generator, device: torch.device
+) -> Tensor:
+    """Number of the run (B, F, J) that each frame is in, 0 where it is in none; runs cover about `share` of all."""
+    count, frames, joints = shape
     length = max(1, round(length))
     start = torch.rand(count, frames, joints, generator=generator, device=device) < share / length
     last = torch.where(start, torch.arange(frames, device=device)[None, :, None], -frames).cummax(dim=1).values

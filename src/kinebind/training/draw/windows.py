@@ -90,7 +90,7 @@ def draw(
     offset[:, :5] *= 0.5
     points = keypoints(placed, axes, stature, offset)  # (B, F, 17, 3)
     # The video's own clock begins lag_s before the sensor's: bodies are shifted rather than clocks.
-    shifted = _shifted(points.flatten(2), begin_s - lag_s, window_s).unflatten(2, (17, 3))
+    shifted = _shifted(points.flatten(2), begin_s - lag_s, window_s).view(bodies, -1, 17, 3)
     draws = torch.rand(1, generator=generator, device=device)
     fps = float(LEAST_FPS * (MOST_FPS / LEAST_FPS) ** float(draws))
     time_s, pixels, shown = filmed(shifted, fps, (_MARGIN_S, _MARGIN_S + window_s), drawing.filming, generator)

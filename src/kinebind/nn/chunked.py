@@ -1,0 +1,87 @@
+"""Tokens of a stream of any length in bounded memory: a minute at a time, each with all that its tokens see.
+
+Attention over a stream of T tokens makes tables of T × T, though a token looks at its neighbours alone. So longer
+streams are embedded piece by piece; what lies beyond a piece's own tokens is computed with it and thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from kinebind.nn.universal import PER_TOKEN, REACH, UniversalConfig
+
+CHUNK = 600
+"""Tokens embedded at once: a minute."""
+STEM = 2
+"""Tokens to each side that the convolutions before the blocks look at: samples 5k − 9 … 5k + 13 of token k."""
+
+
+class Encoders(Protocol):
+    """What embeds both streams: `kinebind.nn.universal.Universal`, or the same run by something else than torch."""
+
+    @property
+    def config(self) -> UniversalConfig:
+        """The sizes, from which follows how far a token sees."""
+        ...
+
+    def embed_felt(self, channels: Tensor, site: Tensor) -> Tensor:
+        """Tokens (B, T, D) of channels (B, FELT_CHANNELS, S) at RATE_HZ of sensors at site (B,)."""
+        ...
+
+    def embed_seen(self, channels: Tensor, site: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (B, T, D) of channels (B, SEEN_CHANNELS, S) at RATE_HZ, and what a sensor would feel (B, 3, S)."""
+        ...
+
+
+def reach_tokens(config: UniversalConfig) -> int:
+    """Tokens to each side on which a token depends: every block passes on what its neighbours saw.
+
+    >>> reach_tokens(UniversalConfig(blocks=3))
+    47
+    """
+    return config.blocks * REACH + STEM
+
+
+def felt_tokens(model: Encoders, channels: Tensor, site: Tensor, chunk: int = CHUNK) -> Tensor:
+    """`model.embed_felt` of a stream of any length, `chunk` tokens at a time; the same but for rounding.
+
+    channels (B, FELT_CHANNELS, S), site (B,) int64. Returns (B, S // PER_TOKEN, D).
+    """
+    return torch.cat(
+        [
+            model.embed_felt(channels[..., own], site)[:, kept]
+            for own, kept in _pieces(channels.shape[-1] // PER_TOKEN, reach_tokens(model.config), chunk)
+        ],
+        dim=1,
+    )
+
+
+def seen_tokens(model: Encoders, channels: Tensor, site: Tensor, chunk: int = CHUNK) -> tuple[Tensor, Tensor]:
+    """`model.embed_seen` of a stream of any length, `chunk` tokens at a time; the same but for rounding.
+
+    channels (B, SEEN_CHANNELS, S), site (B,) int64. Returns (B, T, D) and (B, FELT_TOLD, PER_TOKEN · T).
+    """
+    tokens, told = [], []
+    for own, kept in _pieces(channels.shape[-1] // PER_TOKEN, reach_tokens(model.config), chunk):
+        found, says = model.embed_seen(channels[..., own], site)
+        tokens.append(found[:, kept])
+        told.append(says[..., kept.start * PER_TOKEN : kept.stop * PER_TOKEN])
+    return torch.cat(tokens, dim=1), torch.cat(told, dim=2)
+
+
+def tokens_there(valid: Tensor, first: int, tokens: int) -> Tensor:
+    """(tokens,) bool: most of a token's samples are valid. valid (S,) bool, of which token 0 begins at `first`."""
+    own = valid[first : first + tokens * PER_TOKEN].float().view(tokens, PER_TOKEN)
+    return own.mean(dim=1) > 0.5
+
+
+def _pieces(tokens: int, reach: int, chunk: int) -> Iterator[tuple[slice, slice]]:
+    """Samples that go in together, and which of the tokens that come out are kept."""
+    for start in range(0, max(tokens, 1), chunk):
+        stop = min(start + chunk, tokens)
+        first, last = max(start - reach, 0), min(stop + reach, tokens)
+        yield slice(first * PER_TOKEN, last * PER_TOKEN), slice(start - first, stop - first)

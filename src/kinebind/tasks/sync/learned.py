@@ -1,0 +1,66 @@
+"""The universal model at work on one recording: what it makes of each sensor and each limb."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from kinebind.imu import Imu
+from kinebind.nn.chunked import Encoders, felt_tokens, seen_tokens
+from kinebind.nn.universal import PER_TOKEN, UNKNOWN_SITE
+from kinebind.parts import SITES
+from kinebind.poses import Poses
+from kinebind.tasks.streams import SeenStream, felt_stream, seen_stream
+from kinebind.tasks.sync.token_evidence import Float32, TokenPair, Tokens
+
+_CENTRE = PER_TOKEN // 2  # of a token's samples, the middle one
+
+
+class Learned:
+    """The universal model at work on one recording: each sensor and each limb is embedded once.
+
+    model: what embeds (`kinebind.nn.chunked.Encoders`).
+    """
+
+    def __init__(self, model: Encoders) -> None:
+        self._model = model
+        self._felt: dict[int, tuple[Imu, Tokens]] = {}
+        self._people: dict[int, tuple[Poses, SeenStream]] = {}
+        self._seen: dict[tuple[int, str], Tokens] = {}
+
+    def pair(self, imu: Imu, poses: Poses, site: str) -> TokenPair:
+        """A sensor and the limb at a site of a person; what the sensor's own site is, if known, the model is told."""
+        return TokenPair(self._of_sensor(imu), self._of_limb(poses, site))
+
+    def _of_sensor(self, imu: Imu) -> Tokens:
+        if id(imu) not in self._felt:
+            stream = felt_stream(imu)
+            channels = stream.channels()
+            site = torch.tensor([UNKNOWN_SITE if imu.site is None else SITES.index(imu.site)])
+            with torch.inference_mode():
+                found = [felt_tokens(self._model, channels[..., p:], site)[0].numpy() for p in range(PER_TOKEN)]
+            self._felt[id(imu)] = imu, _every_sample(found, stream.valid, stream.first)
+        return self._felt[id(imu)][1]
+
+    def _of_limb(self, poses: Poses, site: str) -> Tokens:
+        if id(poses) not in self._people:
+            self._people[id(poses)] = poses, seen_stream(poses)
+        key = id(poses), site
+        if key not in self._seen:
+            stream = self._people[id(poses)][1]
+            channels, index = stream.channels(site), torch.tensor([SITES.index(site)])
+            with torch.inference_mode():
+                found = [seen_tokens(self._model, channels[..., p:], index)[0][0].numpy() for p in range(PER_TOKEN)]
+            self._seen[key] = _every_sample(found, stream.shows(site), stream.first)
+        return self._seen[key]
+
+
+def _every_sample(found: list[Float32], valid: np.ndarray, first: int) -> Tokens:
+    """Tokens of each phase put between one another; those most of whose samples are not valid are NaN."""
+    out = np.full((valid.size, found[0].shape[1]), np.nan, dtype=np.float32)
+    for p, tokens in enumerate(found):
+        at = p + _CENTRE + PER_TOKEN * np.arange(len(tokens))
+        out[at] = tokens
+    inside = np.convolve(valid.astype(np.float64), np.full(PER_TOKEN, 1.0 / PER_TOKEN), mode="same") > 0.5
+    out[~inside] = np.nan
+    return Tokens(first, out)

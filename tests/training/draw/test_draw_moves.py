@@ -1,0 +1,84 @@
+"""Motion drawn from clips: exact where nothing is done to it, and smooth where something is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from kinebind.body.segments import SEGMENTS
+from kinebind.training.corpus_file import ROT_SCALE
+from kinebind.training.draw.moves import Variety, draw_motion
+from kinebind.training.draw.turns import conjugate, multiply
+
+PLAIN = Variety(warp=(0.0, 0.0), mirrored=0.0, chained=0.0, upper_of_another=0.0, driven_arms=0.0)
+
+
+def turned_rad(a, b):
+    """Angle between rotations."""
+    return 2.0 * torch.asin(multiply(conjugate(a), b)[..., :3].norm(dim=-1).clamp_max(1.0))
+
+
+def test_a_slow_clip_is_itself_at_its_frames(corpus, library):
+    clip = 1  # at 30 frames a second: nothing is smoothed
+    frames = int(corpus.frames[clip])
+    time_s = torch.arange(frames)[None] / 30.0
+    rot, root = library.at(torch.tensor([clip]), time_s)
+    rows = slice(int(corpus.first[clip]), int(corpus.first[clip]) + frames)
+    given = torch.tensor(corpus.rot[rows].astype(np.float32) / ROT_SCALE)
+    assert turned_rad(rot[0], given).max() < 2e-3
+    assert (root[0] - torch.tensor(np.array(corpus.root[rows]))).abs().max() < 1e-4
+
+
+def test_before_its_start_and_after_its_end_a_clip_stands_still(library):
+    rot, root = library.at(torch.tensor([1]), torch.tensor([[-3.0, -1.0, 0.0, 50.0, 90.0]]))
+    assert turned_rad(rot[0, 0], rot[0, 2]).max() < 1e-3
+    assert turned_rad(rot[0, 3], rot[0, 4]).max() < 1e-3
+    assert (root[0, 3] - root[0, 4]).abs().max() == 0.0
+
+
+def test_time_warped_by_f_a_clip_runs_f_times_as_fast(library, generator):
+    grid_s = torch.arange(200) / 100.0
+    clip = torch.tensor([0])
+    slow, _ = library.at(clip, grid_s[None])
+    fast, _ = library.at(clip, 2.0 * grid_s[None])
+    assert turned_rad(fast[:, 10:100], slow[:, 20:200:2]).max() < 1e-3
+
+
+def test_a_mirrored_body_has_its_sides_exchanged(library):
+    grid_s = torch.arange(100) / 100.0
+    plain, root = draw_motion(library, 6, grid_s, PLAIN, torch.Generator().manual_seed(1))
+    flipped = Variety(**{**PLAIN.__dict__, "mirrored": 1.0})
+    other, mirror_root = draw_motion(library, 6, grid_s, flipped, torch.Generator().manual_seed(1))
+    left, right = SEGMENTS.index("left_forearm"), SEGMENTS.index("right_forearm")
+    assert turned_rad(other[:, :, right], plain[:, :, left] * torch.tensor([1.0, -1.0, -1.0, 1.0])).max() < 1e-3
+    assert (mirror_root[..., 0] + root[..., 0]).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("change", [{"chained": 1.0}, {"upper_of_another": 1.0}, {"driven_arms": 1.0}, {}])
+def test_whatever_is_done_a_motion_stays_smooth(library, generator, change):
+    grid_s = torch.arange(600) / 100.0
+    rot, root = draw_motion(library, 12, grid_s, Variety(**{**PLAIN.__dict__, **change}), generator)
+    assert rot.isfinite().all()
+    assert rot.norm(dim=-1) == pytest.approx(1.0, abs=1e-4)
+    step = turned_rad(rot[:, 1:], rot[:, :-1]) * 100.0
+    assert step.max() < 40.0  # rad/s: fast arms, but no jump
+    assert (root.diff(dim=1).norm(dim=-1) * 100.0).max() < 5.0
+
+
+def test_driven_arms_leave_the_rest_as_it_was(library):
+    grid_s = torch.arange(300) / 100.0
+    plain, _ = draw_motion(library, 6, grid_s, PLAIN, torch.Generator().manual_seed(1))
+    driven = Variety(**{**PLAIN.__dict__, "driven_arms": 1.0})
+    other, _ = draw_motion(library, 6, grid_s, driven, torch.Generator().manual_seed(1))
+    arms = [k for k, name in enumerate(SEGMENTS) if name.endswith("arm")]
+    rest = [k for k in range(len(SEGMENTS)) if k not in arms]
+    assert torch.equal(plain[:, :, rest], other[:, :, rest])
+    assert turned_rad(plain[:, :, arms], other[:, :, arms]).mean() > 0.1
+
+
+def test_the_same_seed_draws_the_same(library):
+    grid_s = torch.arange(100) / 100.0
+    one, two = (draw_motion(library, 4, grid_s, Variety(), torch.Generator().manual_seed(9)) for _ in range(2))
+    assert torch.equal(one[0], two[0])
+    assert torch.equal(one[1], two[1])
