@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from kinebind.bench.crowds import Crowd, any_crowd
-from kinebind.bench.scenes import Bodies, Source, training_sources
+from kinebind.bench.crowds import Crowd, Everybody, any_crowd
+from kinebind.bench.scenes import Source, training_sources
 from kinebind.clock import FloatArray
 from kinebind.parts import SITES
 from kinebind.store import written_whole
@@ -154,10 +154,10 @@ def cases(
     sources: Sequence[Source], matcher: Matcher, scenes: int = SCENES, say: Callable[[str], None] | None = None
 ) -> list[Case]:  # fmt: skip
     """Scored crowds of the sources, drawn by their numbers alone."""
-    bodies = Bodies(sources)
+    everybody = Everybody(sources)
     out = []
     for number in range(scenes):
-        found = case(any_crowd(bodies, np.random.default_rng([_SEED, number]), SEARCHED_S), matcher)
+        found = case(any_crowd(everybody, np.random.default_rng([_SEED, number]), SEARCHED_S), matcher)
         if found is not None:
             out.append(found)
         if say is not None and (number + 1) % 10 == 0:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from kinebind.bench.scenes import Bodies, filmed, present_sites, worn
+from kinebind.bench.scenes import Bodies, Source, filmed, present_sites, worn
 from kinebind.body.segments import Posture
 from kinebind.clock import ClockMap
 from kinebind.errors import InputError
@@ -19,6 +20,7 @@ from kinebind.recording import Recording
 ROWS = ("clean", "normal", "normal", "hard", "sway")
 _FINEST_HZ = 130.0  # of motion: more only takes longer
 _TRIES = 400
+_MANY_FILES = 100  # of one action: enough for five people who share none
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +72,47 @@ def crowd(
     return Crowd(Recording(tuple(video), tuple(imus)), truth, offset_s)
 
 
-def any_crowd(bodies: Bodies, rng: np.random.Generator, searched_s: float = 0.5) -> Crowd:
+class Everybody:
+    """Bodies for crowds: those of any motion, and for each action with many files those of people who all do the same.
+
+    Who does the same at the same time is what a sensor of somebody out of view is most easily taken for.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.any = Bodies(sources)
+        by_action: dict[tuple[str, str], list[Path]] = {}
+        for source in sources:
+            for path in (path for group in source.groups for path in group):
+                by_action.setdefault((source.name, action_of(path)), []).append(path)
+        own = {source.name: source for source in sources}
+        self.alike = [
+            Bodies([replace(own[name], groups=(tuple(paths),))])
+            for (name, _), paths in sorted(by_action.items())
+            if len(paths) >= _MANY_FILES
+        ]
+
+    def draw(self, rng: np.random.Generator) -> Bodies:
+        """Any bodies, or every other time those that do alike, where there are such."""
+        if self.alike and rng.random() < 0.5:
+            return self.alike[int(rng.integers(len(self.alike)))]
+        return self.any
+
+
+def action_of(path: Path) -> str:
+    """What a motion file's name says is done in it: its second word, as Bandai-Namco has it.
+
+    >>> action_of(Path("dataset-2_walk-turn-left_happy_003.bvh"))
+    'walk-turn-left'
+    """
+    words = path.stem.split("_")
+    return words[1] if len(words) > 1 else path.stem
+
+
+def any_crowd(everybody: Everybody, rng: np.random.Generator, searched_s: float = 0.5) -> Crowd:
     """A crowd of random size, length and condition: what users may bring. Half of them run up to ±searched_s apart."""
     sensors = int(rng.integers(1, 6))
     return crowd(
-        bodies, rng, people=int(rng.integers(1, 5)), sensors=sensors,
+        everybody.draw(rng), rng, people=int(rng.integers(1, 5)), sensors=sensors,
         strangers=int(rng.binomial(sensors, 0.25)), duration_s=float(np.exp(rng.uniform(np.log(2.5), np.log(25.0)))),
         row=str(rng.choice(ROWS)), offset_s=float(rng.uniform(-searched_s, searched_s) if rng.random() < 0.5 else 0.0),
         no_gyroscope=0.2,

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from kinebind.body.camera import look_at, project
-from kinebind.training.draw.video import Filming, _projected, filmed
+from kinebind.training.draw.video import Filming, _projected, _stamp_errors, filmed
 
-NOTHING = Filming(sway=0.0, smoothed=0.0, hidden=0.0, noise_m=(1e-6, 2e-6), no_face=0.0)
+NOTHING = Filming(sway=0.0, smoothed=0.0, hidden=0.0, noise_m=(1e-6, 2e-6), no_face=0.0, misstamped=0.0)
 
 
 def body(frames, generator):
@@ -49,7 +49,7 @@ def test_a_still_body_before_a_perfect_detector_stands_still(generator):
 
 
 def test_noise_has_its_size(generator):
-    noisy = Filming(sway=0.0, smoothed=0.0, hidden=0.0, noise_m=(0.02, 0.0201), no_face=0.0)
+    noisy = Filming(sway=0.0, smoothed=0.0, hidden=0.0, noise_m=(0.02, 0.0201), no_face=0.0, misstamped=0.0)
     points = body(400, generator)[:1].expand(200, -1, -1, -1)
     _, pixels, _ = filmed(points, 30.0, (0.5, 3.0), noisy, generator)
     # Metres of the body: about 1000 px at one metre, 2.5 to 8.5 m away.
@@ -70,10 +70,23 @@ def test_hidden_limbs_are_hidden_together(generator):
 
 @pytest.mark.parametrize("sway", [0.0, 1.0])
 def test_a_shaken_camera_moves_all_joints_alike(generator, sway):
-    shaken = Filming(sway=sway, sway_m=0.3, smoothed=0.0, hidden=0.0, noise_m=(1e-6, 2e-6), no_face=0.0)
+    shaken = Filming(sway=sway, sway_m=0.3, smoothed=0.0, hidden=0.0, noise_m=(1e-6, 2e-6), no_face=0.0, misstamped=0.0)
     points = body(400, generator)[:1].expand(60, -1, -1, -1)
     _, pixels, _ = filmed(points, 30.0, (0.5, 3.0), shaken, generator)
     moved = pixels - pixels[:, :1]
     together = moved.median(dim=2).values
     size = together.square().mean(dim=(1, 2)).sqrt()
     assert (size > 2.0).float().mean() == pytest.approx(sway, abs=0.25)
+
+
+def test_misstamped_frames_were_taken_at_other_times(generator):
+    """A body that moves evenly tells when a frame was taken."""
+    points = body(400, generator)[:1].expand(400, -1, -1, -1).clone()
+    points[..., 2] += torch.arange(400)[None, :, None] / 400.0
+    wrong = Filming(sway=0.0, smoothed=0.0, hidden=0.0, noise_m=(1e-7, 2e-7), misstamped=1.0, stamp_s=0.08)
+    errors = _stamp_errors(torch.arange(60)[None].expand(400, -1) / 30.0, 30.0, wrong, generator)
+    spread = float(errors.square().mean().sqrt())
+    assert 0.5 * 0.08 * 3**-0.5 < spread < 1.5 * 0.08 * 3**-0.5
+    assert errors.diff(dim=1).abs().quantile(0.99) < 0.025  # a slow wander
+    right = Filming(misstamped=0.0)
+    assert not _stamp_errors(torch.arange(60)[None] / 30.0, 30.0, right, generator).any()

@@ -13,7 +13,7 @@ from kinebind.training.draw.windows import Drawing, draw
 
 CALM = Drawing(
     wearing=Wearing(rates_hz=(100.0,), acc_only=0.0, tissue=0.0, gap=0.0, tilt_deg=1.0),
-    filming=Filming(sway=0.0, smoothed=0.0, hidden=0.0, noise_m=(1e-4, 2e-4)),
+    filming=Filming(sway=0.0, smoothed=0.0, hidden=0.0, noise_m=(1e-4, 2e-4), misstamped=0.0),
 )
 
 

@@ -24,7 +24,8 @@ class Filming:
     """What happens to videos: shares of them, and the largest amounts, of which each draws its own.
 
     sway: shaken cameras, up to sway_m in metres of the body. smoothed: detectors that smooth along time.
-    hidden: a limb out of sight for a while. noise_m: σ of a keypoint's error.
+    hidden: a limb out of sight for a while. noise_m: σ of a keypoint's error. misstamped: frames were not taken when
+    their stamps say, as where dropped frames left the others evenly spaced; stamp_s: σ of that error.
     """
 
     sway: float = 0.5
@@ -33,6 +34,8 @@ class Filming:
     hidden: float = 0.15
     noise_m: tuple[float, float] = (0.003, 0.035)
     no_face: float = 0.3
+    misstamped: float = 0.5
+    stamp_s: float = 0.08
 
 
 def filmed(
@@ -67,7 +70,8 @@ def filmed(
         own = torch.lerp(own, gaussian(own, 0.06, FINE_HZ), share).transpose(1, 2)
         points = points.clone()
         points[smooth] = own.reshape(*own.shape[:2], joints, 3)
-    taken = _at(points.flatten(2), time_s).view(count, frames, joints, 3)
+    taken_s = time_s + _stamp_errors(time_s, fps, filming, generator)
+    taken = _at(points.flatten(2), taken_s).view(count, frames, joints, 3)
 
     azimuth, elevation = uniform(0.0, 2.0 * torch.pi), uniform(-0.14, 0.56)
     pixels, scale = _projected(taken, azimuth, elevation, uniform(2.5, 8.5), uniform(-0.07, 0.07))
@@ -128,6 +132,17 @@ def _projected(
     focal = 1000.0
     pixels = focal * torch.stack([c * x - s * y, -(s * x + c * y)], dim=-1) / depth[..., None]
     return pixels, focal / depth[..., 11:13].mean(dim=-1)
+
+
+def _stamp_errors(time_s: Tensor, fps: float, filming: Filming, generator: torch.Generator) -> Tensor:
+    """How much later than stamped frames (B, F) were taken, seconds: a slow wander, and a little of it for good."""
+    count, device = time_s.shape[0], time_s.device
+    draws = torch.rand(count, 2, generator=generator, device=device)
+    amount = filming.stamp_s * draws[:, 0] * (draws[:, 1] < filming.misstamped)
+    noise = torch.randn(count, time_s.shape[1], generator=generator, device=device)
+    wander = gaussian(noise, 0.25, fps) * (2.0 * torch.pi**0.5 * 0.25 * fps) ** 0.5  # unit variance again
+    steady = torch.randn(count, 1, generator=generator, device=device)
+    return amount[:, None] * (0.9 * wander + 0.4 * steady)
 
 
 def _correlated(noise: Tensor, fps: float, correlation_s: float) -> Tensor:
