@@ -138,7 +138,11 @@ def _evidence(cases: Sequence[Case], lags: Sequence[float], before: Calibration)
 
 
 def _logistic(stated: Sequence[tuple[float, bool]]) -> tuple[float, float]:
-    """Intercept and slope of the logit of what was right on that of what was stated."""
+    """Intercept and slope of the logit of what was right on that of what was stated.
+
+    The slope is 1 at most. Simulated crowds would allow more, but on real sensors (UTD-MHAD's development subjects, all
+    in one action, 3 s) 0.89 would then be stated of what is right in 0.74.
+    """
     p = np.clip([s for s, _ in stated], 1e-6, 1.0 - 1e-6)
     x, y = np.log(p / (1.0 - p)), np.array([right for _, right in stated], dtype=np.float64)
 
@@ -146,7 +150,7 @@ def _logistic(stated: Sequence[tuple[float, bool]]) -> tuple[float, float]:
         z = w[0] + w[1] * x
         return float(np.mean(np.logaddexp(0.0, z) - y * z) + 1e-3 * (w[0] ** 2 + (w[1] - 1.0) ** 2))
 
-    found = minimize(cost, np.array([0.0, 1.0]), method="BFGS").x
+    found = minimize(cost, np.array([0.0, 1.0]), method="L-BFGS-B", bounds=[(None, None), (0.0, 1.0)]).x
     return float(found[0]), float(found[1])
 
 

@@ -56,16 +56,18 @@ def search(
     screen = Screen(json=json, quiet=quiet)
     if not corpus.is_dir():
         raise InputError(f"{corpus} is not a folder.", "Name the folder of the recordings to search.")
-    found = _cut(_query(query, site, sensor, settings), start, end)
+    found = _query(query, site, sensor, settings)
+    low = seconds(start, "--from") if start is not None else -math.inf
+    high = seconds(end, "--to") if end is not None else math.inf
     with screen.logging():
         binder = binder_by(model)
     from kinebind.tasks.search import imu_query, index_corpus, pose_query  # they import torch
     from kinebind.tasks.search import search as look
 
     if isinstance(found, Imu):
-        asked = imu_query(found, binder)
+        asked = imu_query(found, binder, low, high)
     else:
-        asked = pose_query(found, binder, [parse_site(site)] if site else None)
+        asked = pose_query(found, binder, [parse_site(site)] if site else None, low, high)
     kept = replace(settings, person=None)
     with screen.busy(f"Embedding what is new in {corpus}"):
         index = index_corpus(corpus, binder, lambda path: _file(path, kept), way=repr(sorted(kept.said().items())))
@@ -83,7 +85,7 @@ def search(
     told_query = {
         "file": query, "kind": "imu" if isinstance(found, Imu) else "poses",
         "name": found.name if isinstance(found, Imu) else found.person,
-        "start_s": float(found.time_s[0]), "end_s": float(found.time_s[-1]),
+        "start_s": round(asked.start_s, 3), "end_s": round(asked.start_s + asked.duration_s, 3),
     }  # fmt: skip
     told_index = {k: getattr(index, k) for k in ("files", "embedded", "skipped")} | {"notes": list(index.notes)}
     screen.answer({
@@ -154,15 +156,6 @@ def _person(recording: Recording, name: str | None, path: Path) -> Poses:
         names = ", ".join(p.person for p in recording.people) or "nobody"
         raise InputError(f"{path} holds {len(recording.people)} people.", f"Choose with --person: {names}.")
     return recording.people[0]
-
-
-def _cut(stream: Imu | Poses, start: str | None, end: str | None) -> Imu | Poses:
-    """The stretch between two times of the stream's own clock."""
-    low = seconds(start, "--from") if start is not None else -math.inf
-    high = seconds(end, "--to") if end is not None else math.inf
-    if not low < high:
-        raise InputError(f"The excerpt ends at {high:g} s, before it starts at {low:g} s.", "Swap --from and --to.")
-    return stream.slice_s(low, high) if start is not None or end is not None else stream
 
 
 def _file(path: Path, settings: Settings, site: str | None = None) -> Recording | None:

@@ -111,12 +111,16 @@ def test_of_one_visible_limb_its_sensor_is_found_and_the_rest_left_open():
     for k in (5, 7, 9):  # the left arm
         keypoints[:, k] = poses.keypoints_px[:, k]
     alone = Recording((poses.replace(keypoints_px=keypoints),), TWO.imus[:2])
-    result = locate(alone, MATCHER)
+    result = locate(alone, MATCHER, sites=SITES)
     assert (result["p1_left_wrist"].person, result["p1_right_shank"].person) == ("1", None)
     assert "not in view" in result["p1_right_shank"].note
-    said = locate(crowd.declared(alone, p1_right_shank="right_shank"), MATCHER)["p1_right_shank"]
+    said = locate(crowd.declared(alone, p1_right_shank="right_shank"), MATCHER, sites=SITES)["p1_right_shank"]
     assert said.status == "unsure"
-    assert "Nobody's right shank is in view." in said.note
+    assert "the right shank of person 1 is not in view" in said.note
+    # Also where somebody else's is.
+    both = locate(alone.replace(people=(alone.people[0], TWO.people[1])), MATCHER, sites=SITES)["p1_right_shank"]
+    assert both.person is None
+    assert "right wrist, left shank, right shank of person 1" in both.note
 
 
 def test_sensors_that_tell_nothing_are_refused_with_the_reason():

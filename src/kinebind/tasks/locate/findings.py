@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from kinebind.tasks.locate.result import Finding, Status
 SURE_FROM = 0.5
 """Probability from which a person, and a site, are told."""
 _LIKELY_SITES = 3  # that are named where none is clear
+_FEW_SITES = 4  # that are named where they are not in view
 
 
 def unusable(imu: Imu, on_video: Imu, people: Sequence[Poses], sites: Sequence[str]) -> str | None:
@@ -44,12 +45,13 @@ def refused(imu: Imu, reason: str) -> Finding:
 
 
 def finding(
-    imu: Imu, choice: Choice, people: Sequence[Poses], sites: Sequence[str], hidden: Sequence[str], nats: FloatArray,
+    imu: Imu, choice: Choice, people: Sequence[Poses], sites: Sequence[str],
+    hidden: Mapping[str, Sequence[str]], nats: FloatArray,
     calibration: Calibration,
 ) -> Finding:  # fmt: skip
     """The finding of a sensor that was compared.
 
-    hidden: sites that are not seen of anybody. nats (P, S): evidence for each pair.
+    hidden: sites that are not seen, or not long enough, by person. nats (P, S): evidence for each pair.
     """
     whose = calibration.stated(choice.person_probability, site=False)
     both = min(calibration.stated(choice.probability, site=True), whose)
@@ -84,13 +86,19 @@ def finding(
     )  # fmt: skip
 
 
-def _nobody(imu: Imu, probability: float, hidden: Sequence[str]) -> tuple[Status, list[str]]:
-    """Whether a sensor that fits nobody is nobody's: not where its own limb is out of view of everybody."""
-    if imu.site in hidden:
-        return "unsure", [f"Nobody's {_words(imu.site)} is in view."]
+def _nobody(imu: Imu, probability: float, hidden: Mapping[str, Sequence[str]]) -> tuple[Status, list[str]]:
+    """Whether a sensor that fits nobody is nobody's: not where the limb it is said to be on is out of view."""
+    may_wear = [person for person, sites in hidden.items() if imu.site in sites]
+    if may_wear:
+        return "unsure", [f"It fits nobody, but the {_words(imu.site)} of person {', '.join(may_wear)} is not in view."]
     if probability < SURE_FROM:
         return "unsure", [f"It fits nobody well; that nobody in view wears it is {100 * probability:.0f} % sure."]
-    return "nobody", [f"It may be on what is not in view: {', '.join(map(_words, hidden))}."] if hidden else []
+    unseen = [
+        f"{'most' if len(sites) > _FEW_SITES else ', '.join(map(_words, sites))} of person {person}"
+        for person, sites in hidden.items()
+        if sites
+    ]
+    return "nobody", [f"It may be on what is not in view: {'; '.join(unseen)}."] if unseen else []
 
 
 def about_all(findings: Sequence[Finding]) -> tuple[str, ...]:

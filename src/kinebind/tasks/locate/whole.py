@@ -67,7 +67,10 @@ def locate(
         for n, imu in enumerate(compared):
             nats[n] = np.where(nats[n] > NEVER, nats[n] + declared_nats(imu.site, where), NEVER)
         for n, (imu, choice) in enumerate(zip(compared, assign(nats), strict=True)):
-            hidden = [s for k, s in enumerate(where) if (scores.seconds[n, :, k] < LEAST_S).all()]
+            hidden = {
+                poses.person: [site for site, long_s in zip(where, own, strict=True) if long_s < LEAST_S]
+                for poses, own in zip(recording.people, scores.seconds[n], strict=True)
+            }
             found[imu.name] = finding(imu, choice, recording.people, where, hidden, nats[n], calibration)
     findings = tuple(found[imu.name] for imu in recording.imus)
     lags = {clock: round(middle_s + lag, 6) for clock, lag in lags.items()}

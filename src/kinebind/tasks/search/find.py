@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,8 +18,13 @@ from kinebind.tasks.search.stream import TokenStream
 
 SHORTEST_S = 1.0
 """Seconds of data that a query must hold."""
+CONTEXT_S = 10.0
+"""Seconds before and after an excerpt that are embedded with it."""
 APART = 0.5
 """Share of the query's length by which two matches in one stream begin apart at least."""
+
+
+S = TypeVar("S", Imu, Poses)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +37,13 @@ class Query:
     streams: tuple[TokenStream, ...]
 
     @property
+    def start_s(self) -> float:
+        """When its first token begins, on its own clock, seconds."""
+        return self.streams[0].start_s
+
+    @property
     def duration_s(self) -> float:
-        """Seconds of the query."""
+        """Seconds of its tokens."""
         return TOKEN_S * len(self.streams[0].tokens)
 
 
@@ -54,23 +65,29 @@ class Match:
     score: float
 
 
-def imu_query(imu: Imu, binder: Binder) -> Query:
+def imu_query(imu: Imu, binder: Binder, start_s: float = -np.inf, end_s: float = np.inf) -> Query:
     """A sensor's excerpt as a query for poses; where its `site` is known, only that limb is looked at.
 
-    Raises InputError where it is shorter than `SHORTEST_S` or breaks the binder's contract.
+    start_s, end_s: the excerpt, on the sensor's own clock. What comes before and after is embedded with it, as it is in
+    the streams that are searched. Raises InputError where it is shorter than `SHORTEST_S` or breaks the binder's
+    contract.
     """
-    return _long_enough(Query((TokenStream.of(binder.embed_imu(imu), "imu"),)), f"Sensor '{imu.name}'")
+    who = f"Sensor '{imu.name}'"
+    stream = TokenStream.of(binder.embed_imu(_around(imu, start_s, end_s)), "imu")
+    return _long_enough([_cut(stream, start_s, end_s)], who)
 
 
-def pose_query(poses: Poses, binder: Binder, sites: Sequence[str] | None = None) -> Query:
+def pose_query(
+    poses: Poses, binder: Binder, sites: Sequence[str] | None = None, start_s: float = -np.inf, end_s: float = np.inf
+) -> Query:
     """A clip of poses as a query for sensors: the limbs at some sites, by default at all of them.
 
-    Raises InputError where it is shorter than `SHORTEST_S`, or never shows any of the limbs.
+    start_s, end_s: the clip, on the video's clock; as in `imu_query`. Raises InputError where it is shorter than
+    `SHORTEST_S`, or never shows any of the limbs for so long.
     """
-    limbs = [TokenStream.of(binder.embed_pose(poses, s), "pose") for s in sites or binder.contract.sites]
-    seen = tuple(limb for limb in limbs if TOKEN_S * np.count_nonzero(limb.there) >= SHORTEST_S)
-    what = f"Person '{poses.person}'"
-    return _long_enough(Query(seen or tuple(limbs[:1])), what)
+    wide = _around(poses, start_s, end_s)
+    limbs = [TokenStream.of(binder.embed_pose(wide, s), "pose") for s in sites or binder.contract.sites]
+    return _long_enough([_cut(limb, start_s, end_s) for limb in limbs], f"Person '{poses.person}'")
 
 
 def search(query: Query, streams: Iterable[TokenStream], top: int = 10) -> list[Match]:
@@ -113,10 +130,32 @@ def _best_of(query: Query, group: Sequence[TokenStream], top: int) -> list[Match
     return found
 
 
-def _long_enough(query: Query, who: str) -> Query:
-    measured_s = TOKEN_S * max(int(np.count_nonzero(s.there)) for s in query.streams)
-    if measured_s < SHORTEST_S:
+def _around(stream: S, start_s: float, end_s: float) -> S:
+    """The stretch of a stream that the excerpt's tokens depend on."""
+    if not start_s < end_s:
+        raise InputError(f"The excerpt ends at {end_s:g} s, before it starts at {start_s:g} s.", "Swap the two.")
+    if start_s == -np.inf and end_s == np.inf:
+        return stream
+    return stream.slice_s(start_s - CONTEXT_S, end_s + CONTEXT_S)
+
+
+def _cut(stream: TokenStream, start_s: float, end_s: float) -> TokenStream:
+    """The tokens whose middle lies in the excerpt."""
+    middle_s = stream.start_s + TOKEN_S * (np.arange(len(stream.tokens)) + 0.5)
+    first, last = np.searchsorted(middle_s, [start_s, end_s])
+    return replace(
+        stream, start_s=stream.start_s + TOKEN_S * int(first), tokens=stream.tokens[first:last],
+        there=stream.there[first:last],
+    )  # fmt: skip
+
+
+def _long_enough(streams: Sequence[TokenStream], who: str) -> Query:
+    """The query of those of the streams that were measured for long enough."""
+    measured_s = [TOKEN_S * int(np.count_nonzero(s.there)) for s in streams]
+    kept = tuple(s for s, long_s in zip(streams, measured_s, strict=True) if long_s > SHORTEST_S - 0.5 * TOKEN_S)
+    if not kept:
         raise InputError(
-            f"{who} holds {measured_s:.1f} s that can be compared.", f"Give {SHORTEST_S:g} s or more, with data."
+            f"{who} holds {max(measured_s):.1f} s there that can be compared.",
+            f"Give {SHORTEST_S:g} s or more, with data.",
         )
-    return query
+    return Query(kept)
