@@ -142,7 +142,8 @@ def _stamp_errors(time_s: Tensor, fps: float, filming: Filming, generator: torch
     noise = torch.randn(count, time_s.shape[1], generator=generator, device=device)
     wander = gaussian(noise, 0.25, fps) * (2.0 * torch.pi**0.5 * 0.25 * fps) ** 0.5  # unit variance again
     steady = torch.randn(count, 1, generator=generator, device=device)
-    return amount[:, None] * (0.9 * wander + 0.4 * steady)
+    errors: Tensor = amount[:, None] * (0.9 * wander + 0.4 * steady)
+    return errors
 
 
 def _correlated(noise: Tensor, fps: float, correlation_s: float) -> Tensor:
