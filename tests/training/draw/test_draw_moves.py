@@ -8,10 +8,12 @@ import torch
 
 from kinebind.body.segments import SEGMENTS
 from kinebind.training.corpus_file import ROT_SCALE
-from kinebind.training.draw.moves import Variety, draw_motion
+from kinebind.training.draw.moves import FAMILY, Variety, _wander, draw_motion
 from kinebind.training.draw.turns import conjugate, multiply
 
-PLAIN = Variety(warp=(0.0, 0.0), mirrored=0.0, chained=0.0, upper_of_another=0.0, driven_arms=0.0)
+PLAIN = Variety(
+    warp=(0.0, 0.0), uneven=0.0, alike=0.0, mirrored=0.0, chained=0.0, upper_of_another=0.0, driven_arms=0.0
+)
 
 
 def turned_rad(a, b):
@@ -55,7 +57,9 @@ def test_a_mirrored_body_has_its_sides_exchanged(library):
     assert (mirror_root[..., 0] + root[..., 0]).abs().max() < 1e-6
 
 
-@pytest.mark.parametrize("change", [{"chained": 1.0}, {"upper_of_another": 1.0}, {"driven_arms": 1.0}, {}])
+@pytest.mark.parametrize(
+    "change", [{"chained": 1.0}, {"upper_of_another": 1.0}, {"driven_arms": 1.0}, {"uneven": 0.15}, {}]
+)
 def test_whatever_is_done_a_motion_stays_smooth(library, generator, change):
     grid_s = torch.arange(600) / 100.0
     rot, root = draw_motion(library, 12, grid_s, Variety(**{**PLAIN.__dict__, **change}), generator)
@@ -82,3 +86,27 @@ def test_the_same_seed_draws_the_same(library):
     one, two = (draw_motion(library, 4, grid_s, Variety(), torch.Generator().manual_seed(9)) for _ in range(2))
     assert torch.equal(one[0], two[0])
     assert torch.equal(one[1], two[1])
+
+
+def test_bodies_that_are_alike_do_the_same_in_their_own_time(library):
+    grid_s = torch.arange(300) / 100.0
+
+    def apart_rad(**changes):
+        rot, _ = draw_motion(
+            library, 40, grid_s, Variety(**{**PLAIN.__dict__, **changes}), torch.Generator().manual_seed(2)
+        )
+        families = rot.view(10, FAMILY, *rot.shape[1:])
+        return float(turned_rad(families[:, 1:], families[:, :1].expand(-1, FAMILY - 1, -1, -1, -1)).mean())
+
+    strangers, alike = apart_rad(), apart_rad(alike=1.0)
+    assert 0.0 < alike < 0.5 * strangers
+    assert alike < apart_rad(alike=1.0, warp=(-0.2, 0.2)) < strangers
+
+
+def test_an_uneven_pace_never_runs_backwards_and_keeps_about_its_time():
+    grid_s = torch.arange(500) / 100.0
+    ahead = _wander(200, grid_s, 0.15, torch.Generator().manual_seed(1))
+    speed = 1.0 + ahead.diff(dim=1) * 100.0
+    assert speed.min() > 0.4
+    assert float(speed.log().std()) == pytest.approx(0.15, rel=0.3)
+    assert ahead.mean().abs() < 0.1

@@ -42,10 +42,10 @@ def test_frames_lie_inside_the_span_in_order(generator):
 
 
 def test_a_still_body_before_a_perfect_detector_stands_still(generator):
-    _, pixels, _ = filmed(body(400, generator), 30.0, (0.5, 3.0), NOTHING, torch.Generator().manual_seed(12))
-    jitter = pixels.std(dim=1)
-    calm = jitter.amax(dim=(1, 2)) < 1.0
-    assert calm.sum() >= 2  # the others have bursts or swapped sides, which are drawn for some
+    points = body(400, generator)[:1].expand(100, -1, -1, -1)
+    _, pixels, _ = filmed(points, 30.0, (0.5, 3.0), NOTHING, generator)
+    calm = pixels.std(dim=1).amax(dim=(1, 2)) < 1.0
+    assert 0.3 < calm.float().mean() < 0.8  # the others have bursts or swapped sides, which are drawn for some
 
 
 def test_noise_has_its_size(generator):

@@ -17,6 +17,7 @@ from torch import Tensor
 from kinebind.body.segments import SEGMENTS
 from kinebind.training.corpus import Corpus
 from kinebind.training.corpus_file import ROT_SCALE
+from kinebind.training.draw.noise import slow_noise
 from kinebind.training.draw.turns import about_z, between, conjugate, heading, multiply, normalised, rotate
 
 _UPPER = tuple(k for k, name in enumerate(SEGMENTS) if name in ("chest", "head") or name.endswith("arm"))
@@ -26,6 +27,9 @@ _ARMS = tuple(
 _MIRROR = tuple(
     SEGMENTS.index(s.replace("left", "right") if "left" in s else s.replace("right", "left")) for s in SEGMENTS
 )
+FAMILY = 4
+"""Of so many bodies in a row, those that are alike follow the first."""
+_WANDER_S = 0.5  # σ of the kernel that makes the pace wander slowly
 _FAST_HZ, _NOISE_S = 70.0, 0.012
 """Clips of more frames a second are smoothed by a Gaussian of this σ (−3 dB at 11 Hz); slower ones hold no more."""
 _CHEST, _PELVIS = SEGMENTS.index("chest"), SEGMENTS.index("pelvis")
@@ -33,9 +37,15 @@ _CHEST, _PELVIS = SEGMENTS.index("chest"), SEGMENTS.index("pelvis")
 
 @dataclass(frozen=True)
 class Variety:
-    """How often what is done to the clips; shares of the bodies. warp: range of time's factor, as a logarithm."""
+    """How often what is done to the clips; shares of the bodies.
+
+    warp: range of time's factor, as a logarithm. uneven: σ of the slow wander of its logarithm within a clip.
+    alike: share of bodies that do what another body of the batch does, in their own time: one action, several takes.
+    """
 
     warp: tuple[float, float] = (-0.25, 0.35)
+    uneven: float = 0.15
+    alike: float = 0.5
     mirrored: float = 0.5
     chained: float = 0.15
     upper_of_another: float = 0.2
@@ -124,10 +134,21 @@ def draw_motion(
 
     warp = torch.exp(uniform(*variety.warp))
     clip = library.clips(count, generator)
+    share = uniform(0.0, 1.0)
+    shift = torch.zeros(count, device=device)
+    if variety.alike:
+        # The bodies that are alike do what one of the others does, from about the same moment on.
+        place = torch.arange(count, device=device)
+        model = torch.where(chance(variety.alike), place // FAMILY * FAMILY, place)
+        shift = torch.where(model == place, shift, uniform(-0.2, 0.2))
+        clip, share = clip[model], share[model]
     long = library.seconds(clip) / warp
     # What a long clip has too much is cut off anywhere; a short one begins at once, and another follows.
-    start = (long - length_s).clamp_min(0.0) * uniform(0.0, 1.0)
-    rot, root = library.at(clip, (grid_s[None] + start[:, None]) * warp[:, None])
+    start = ((long - length_s).clamp_min(0.0) * share + shift).clamp_min(0.0)
+    own_s = grid_s[None] + start[:, None]
+    if variety.uneven:
+        own_s = own_s + _wander(count, grid_s, variety.uneven, generator)
+    rot, root = library.at(clip, own_s * warp[:, None])
     seam = torch.where(chance(variety.chained), uniform(0.2, 0.8) * length_s, long - start - 0.3)
     if bool((seam < length_s).any()):
         rows = torch.nonzero(seam < length_s)[:, 0]
@@ -147,6 +168,14 @@ def draw_motion(
     if driven.numel():
         rot[driven] = _driven(library, rot[driven], grid_s, generator)
     return rot, root
+
+
+def _wander(count: int, grid_s: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
+    """How far bodies (B, T) are ahead of an even pace, seconds: speeds wander by factors of e^±σ within a second."""
+    rate_hz = 1.0 / float(grid_s[1] - grid_s[0])
+    slow = slow_noise(count, grid_s.numel(), _WANDER_S, rate_hz, generator, grid_s.device)
+    ahead: Tensor = (torch.exp(sigma * slow) - 1.0).cumsum(dim=1) / rate_hz
+    return ahead
 
 
 def _continued(

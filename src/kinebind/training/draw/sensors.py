@@ -15,11 +15,13 @@ from torch.nn import functional
 
 from kinebind.nn.felt_channels import GRAVITY_M_S2
 from kinebind.nn.smooth import gaussian
+from kinebind.training.draw.noise import slow_noise
 from kinebind.training.draw.turns import conjugate, from_rotvec, multiply, random_turns, rotate
 
 FINE_HZ = 100.0
 """Rate at which motion is computed."""
 _SMOOTHING_S = 0.011  # σ: −3 dB at 12 Hz, what marker noise asks for
+_OUT_HZ = 50.0  # of the grid that readings are laid on
 _LOW_PASS = 0.9  # width of the chip's averaging, in samples
 
 
@@ -81,7 +83,8 @@ def measured(
     has_gyr = ~chance(wearing.acc_only)
     # What the filter takes for the world: z a few degrees off, the heading anyhow.
     sigma = torch.deg2rad(wearing.tilt_deg * torch.rand(count, 1, 1, generator=generator, device=device))
-    error = sigma * (0.6 * normal(1, 3) + 0.8 * gaussian(normal(3, out_s.numel()) * 8.0, 0.6, 50.0).transpose(1, 2))
+    slow = slow_noise(count * 3, out_s.numel(), 0.6, _OUT_HZ, generator, device).view(count, 3, -1).transpose(1, 2)
+    error = sigma * (0.6 * normal(1, 3) + 0.8 * slow)
     level = multiply(from_rotvec(error), frame)
     acc_level, gyr_level = rotate(level, acc), rotate(level, gyr)
     known = has_gyr[:, None, None]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kinebind.nn.smooth import gaussian
 from kinebind.parts import COCO17_MIRROR
+from kinebind.training.draw.noise import slow_noise
 from kinebind.training.draw.sensors import FINE_HZ
 
 LEAST_FPS, MOST_FPS = 10.0, 60.0
@@ -79,7 +80,8 @@ def filmed(
     sigma = torch.exp(uniform(float(torch.tensor(low).log()), float(torch.tensor(high).log())))[:, None, None, None]
     share = uniform(0.0, 1.0)[:, None, None, None]
     white = normal(frames, joints, 2)
-    slow = _correlated(normal(frames, joints, 2), fps, 0.12)
+    slow = slow_noise(count * joints * 2, frames, 0.085, fps, generator, device)
+    slow = slow.view(count, joints, 2, frames).permute(0, 3, 1, 2)
     error = sigma * (share.sqrt() * white + (1.0 - share).sqrt() * slow)
     # Fast joints and those of few detectors burst: something else is taken for them for a while.
     burst = _held(normal(frames, joints, 2), _runs((count, frames, joints), 0.1 * fps, 0.05, generator, device))
@@ -139,18 +141,10 @@ def _stamp_errors(time_s: Tensor, fps: float, filming: Filming, generator: torch
     count, device = time_s.shape[0], time_s.device
     draws = torch.rand(count, 2, generator=generator, device=device)
     amount = filming.stamp_s * draws[:, 0] * (draws[:, 1] < filming.misstamped)
-    noise = torch.randn(count, time_s.shape[1], generator=generator, device=device)
-    wander = gaussian(noise, 0.25, fps) * (2.0 * torch.pi**0.5 * 0.25 * fps) ** 0.5  # unit variance again
+    wander = slow_noise(count, time_s.shape[1], 0.25, fps, generator, device)
     steady = torch.randn(count, 1, generator=generator, device=device)
     errors: Tensor = amount[:, None] * (0.9 * wander + 0.4 * steady)
     return errors
-
-
-def _correlated(noise: Tensor, fps: float, correlation_s: float) -> Tensor:
-    """White noise (B, F, J, 2) made slow: unit variance, correlation falling within about correlation_s."""
-    slow = gaussian(noise.permute(0, 2, 3, 1), 0.7 * correlation_s, fps)
-    slow = slow / slow.std(dim=-1, keepdim=True).mean().clamp_min(1e-3)
-    return slow.permute(0, 3, 1, 2)
 
 
 def _runs(
