@@ -49,9 +49,15 @@ def low_pass(values: FloatArray, rate_hz: float, cutoff_hz: float, *, order: int
         return values
     # Each of the two passes has −1.5 dB at the cutoff so that both together have −3 dB.
     widened = cutoff_hz * (np.sqrt(2.0) - 1.0) ** (-1.0 / (2 * order))
-    sos = butter(order, min(widened, 0.49 * rate_hz), fs=rate_hz, output="sos")
+    sos = _butterworth(order, float(min(widened, 0.49 * rate_hz)), float(rate_hz))
     pad = min(values.shape[0] - 1, int(3 * rate_hz / cutoff_hz))
     return np.asarray(sosfiltfilt(sos, values, axis=0, padlen=pad))
+
+
+@functools.lru_cache(maxsize=256)
+def _butterworth(order: int, cutoff_hz: float, rate_hz: float) -> FloatArray:
+    """Second-order sections; designing them takes as long as filtering a short series."""
+    return np.asarray(butter(order, cutoff_hz, fs=rate_hz, output="sos"))
 
 
 def whole_rows(values: FloatArray) -> np.ndarray:

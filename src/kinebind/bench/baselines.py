@@ -41,10 +41,10 @@ def correlation_offset_s(imus: tuple[Imu, ...], poses: Poses, range_s: tuple[flo
     lags = np.arange(round(range_s[0] * RATE_HZ), round(range_s[1] * RATE_HZ) + 1)
     total = np.zeros(lags.size)
     low_hz, band = VARIANTS[variant]
-    time_s, metres = _keypoints(poses, low_hz)
+    time_s, metres = metres_on_grid(poses, low_hz)
     for imu in imus:
-        seen = _cues_seen(imu.site, metres, band)
-        grid_s, felt = _cues_felt(imu, low_hz, band)
+        seen = cues_seen(imu.site, metres, band)
+        grid_s, felt = cues_felt(imu, low_hz, band)
         shift = round((time_s[0] - grid_s[0]) * RATE_HZ)
         for name, x in felt.items():
             total += _correlation(x, seen[name], lags - shift)
@@ -60,14 +60,14 @@ def cues(
     Both (S, 2, T) at times (T,) that the streams share; NaN where a sensor, its gyroscope or a keypoint is missing.
     """
     low_hz, band = VARIANTS[variant]
-    grid_s, metres = _keypoints(poses, low_hz)
+    grid_s, metres = metres_on_grid(poses, low_hz)
     felt, seen = np.full((2, len(sites), 2, time_s.size), np.nan)
     for s, site in enumerate(sites):
-        for k, x in enumerate(_cues_seen(site, metres, band).values()):
+        for k, x in enumerate(cues_seen(site, metres, band).values()):
             seen[s, k] = _at(time_s, grid_s, x)
         for imu in imus:
             if imu.site == site:
-                own_s, own = _cues_felt(imu, low_hz, band)
+                own_s, own = cues_felt(imu, low_hz, band)
                 for k, x in enumerate(own.values()):
                     felt[s, k] = _at(time_s, own_s, x)
     return felt, seen
@@ -86,15 +86,17 @@ def _at(time_s: FloatArray, grid_s: FloatArray, signal: FloatArray) -> FloatArra
     return np.asarray(np.interp(time_s, grid_s, signal, left=np.nan, right=np.nan))
 
 
-def _cues_seen(site: str | None, metres: FloatArray, band: tuple[float, float] | None) -> dict[str, FloatArray]:
+def cues_seen(site: str | None, metres: FloatArray, band: tuple[float, float] | None) -> dict[str, FloatArray]:
+    """A and E (T,) of the limb at a site, from keypoints (T, 17, 2) on the common grid."""
     start, end = _segment(site, metres)
     seen = {"A": _norm(_slope(_slope(end)) * 1.1 + [0.0, GRAVITY_M_S2]), "E": _norm(_slope(end - start))}
     return {name: _band(x, band) for name, x in seen.items()}
 
 
-def _cues_felt(
+def cues_felt(
     imu: Imu, low_hz: float | None, band: tuple[float, float] | None
 ) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Times (T,) on the common grid, and A and E (T,) that a sensor feels; A alone without a gyroscope."""
     grid_s, acc, gyr = _felt(imu, low_hz)
     felt = {"A": _norm(acc)} if gyr is None else {"A": _norm(acc), "E": _norm(gyr)}
     return grid_s, {name: _band(x, band) for name, x in felt.items()}
@@ -103,7 +105,7 @@ def _cues_felt(
 def syncwise_offset_s(imus: tuple[Imu, ...], poses: Poses, range_s: tuple[float, float]) -> float:
     """Offset by SyncWISE: votes of windows of the video, every sensor's windows together."""
     lags = np.arange(round(range_s[0] * RATE_HZ), round(range_s[1] * RATE_HZ) + 1)
-    time_s, metres = _keypoints(poses, None)
+    time_s, metres = metres_on_grid(poses, None)
     votes: list[tuple[float, float]] = []
     for imu in imus:
         _, end = _segment(imu.site, metres)
@@ -126,7 +128,7 @@ def syncwise_offset_s(imus: tuple[Imu, ...], poses: Poses, range_s: tuple[float,
     return float(lags[int(np.argmax(density))] / RATE_HZ)
 
 
-def _keypoints(poses: Poses, low_hz: float | None) -> tuple[FloatArray, FloatArray]:
+def metres_on_grid(poses: Poses, low_hz: float | None) -> tuple[FloatArray, FloatArray]:
     """Cleaned keypoints (T, 17, 2) on the common grid, metres, y up, low-passed."""
     keypoints = without_outliers(poses)
     time_s = grid(poses.time_s[0], poses.time_s[-1])

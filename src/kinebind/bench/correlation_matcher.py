@@ -52,16 +52,16 @@ class CorrelationMatcher:
 
     def felt(self, imu: Imu) -> CuesOfStream:
         """Norms of a sensor's acceleration and rate; wherever it is worn they are the same."""
-        return _stream(*baselines._cues_felt(imu, *baselines.VARIANTS[self.variant]))
+        return _stream(*baselines.cues_felt(imu, *baselines.VARIANTS[self.variant]))
 
     def seen(self, poses: Poses, site: str) -> CuesOfStream:
         """What the video shows of the same at a site."""
         low_hz, band = baselines.VARIANTS[self.variant]
         # One person's limbs are asked for one after another.
         if self._last is None or self._last[0] is not poses:
-            self._last = (poses, *baselines._keypoints(poses, low_hz))
+            self._last = (poses, *baselines.metres_on_grid(poses, low_hz))
         _, grid_s, metres = self._last
-        return _stream(grid_s, baselines._cues_seen(site, metres, band))
+        return _stream(grid_s, baselines.cues_seen(site, metres, band))
 
     def scores(self, felt: Sequence[CuesOfStream], seen: Sequence[CuesOfStream], lags_s: FloatArray) -> FloatArray:
         """Scores (N, M, L) at lags (L,) in seconds; between two steps of the grid on the line through both.

@@ -2,8 +2,7 @@
 
 Imports nothing beyond torch, numpy, scipy and safetensors, and runs on one GPU or two CPU cores alike:
 
-    kinebind train universal --data train.kbcorpus --out runs/universal [--minutes 9] [--device cuda]
-    python -m kinebind.training.universal train.kbcorpus runs/universal --minutes 9 --device cuda
+    python -m kinebind.training.universal train.kbcorpus runs/universal [--minutes 9] [--device cuda]
 """
 
 from __future__ import annotations

@@ -1,0 +1,66 @@
+"""The universal model's say in synchronisation: mechanics, with a model that has learnt nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from kinebind import ClockMap, Recording
+from kinebind.nn.universal import PER_TOKEN, Universal, UniversalConfig
+from kinebind.tasks.sync import sync
+from kinebind.tasks.sync.learned import Learned, _every_sample
+from sync_scene import imu, poses
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def learned():
+    torch.manual_seed(0)
+    return Learned(Universal(UniversalConfig(width=16, stem=8, blocks=1, heads=2, token=8)).eval())
+
+
+def test_tokens_of_all_phases_stand_at_the_middles_of_what_they_saw():
+    phases = [np.full((6, 2), p, dtype=np.float32) + 10.0 * np.arange(6)[:, None] for p in range(PER_TOKEN)]
+    phases = [own if p == 0 else own[:-1] for p, own in enumerate(phases)]
+    tokens = _every_sample(phases, np.ones(30, dtype=bool), 7)
+    assert tokens.first == 7
+    assert np.isnan(tokens.rows[:2]).all()
+    assert np.isnan(tokens.rows[-2:]).all()
+    for k in range(2, 28):
+        # Token m of phase p covers samples p + 5m … p + 5m + 4.
+        assert tokens.rows[k, 0] == (k - 2) % PER_TOKEN + 10.0 * ((k - 2) // PER_TOKEN)
+
+
+def test_what_is_missing_has_no_token():
+    valid = np.ones(30, dtype=bool)
+    valid[10:18] = False
+    phases = [np.ones((6 if p == 0 else 5, 2), dtype=np.float32) for p in range(PER_TOKEN)]
+    rows = _every_sample(phases, valid, 0).rows
+    assert np.isnan(rows[11:17]).all()
+    assert np.isfinite(rows[3:8]).all()
+
+
+def test_a_model_that_knows_nothing_does_not_lead_the_plain_cues_astray(learned):
+    clock = ClockMap(1.3, 0.0, 10.0)
+    recording = Recording((poses(),), (imu("right_wrist", clock), imu("left_shank", clock)))
+    (plain,) = sync(recording, search_s=(-5.0, 5.0), shared_clock=True).answers
+    (helped,) = sync(recording, search_s=(-5.0, 5.0), shared_clock=True, learned=learned).answers
+    for answer in (plain, helped):
+        assert answer.clock is not None
+        assert float(answer.clock.to_video(10.0)) == pytest.approx(11.3, abs=0.05)
+    assert helped.features != plain.features
+
+
+def test_each_stream_is_embedded_once(learned):
+    one = imu("right_wrist", ClockMap(0.0))
+    person = poses()
+    first = learned.pair(one, person, "right_wrist")
+    again = learned.pair(one, person, "right_wrist")
+    assert first.x is again.x
+    assert first.y is again.y
+    assert learned.pair(one, person, "left_wrist").y is not first.y
