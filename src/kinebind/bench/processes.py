@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
+
+from kinebind._processes import workers as fresh_workers
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -16,21 +15,8 @@ WORKERS = 2
 
 
 def workers(count: int = WORKERS) -> ProcessPoolExecutor:
-    """Processes that start fresh (forked ones inherit locks of numerical libraries) and end when this one does.
-
-    Also when it is killed: those of a run that is gone would write into the files of the next one.
-    """
-    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
-
-
-def _end_with_parent() -> None:
-    def watch() -> None:
-        parent = multiprocessing.parent_process()
-        assert parent is not None
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="kinebind-parent").start()
+    """Fresh processes that end with this one, as many as a benchmark may use."""
+    return fresh_workers(count)
 
 
 def parallel(function: Callable[[A], B], items: Iterable[A]) -> list[B]:

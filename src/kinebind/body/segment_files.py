@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import multiprocessing
-import os
-import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 
+from kinebind._processes import workers
 from kinebind.body.segment_motion import SegmentMotion, segment_motion
 from kinebind.errors import InputError
 from kinebind.readers import read_motion
@@ -48,9 +46,7 @@ def _one_by_one(files: Iterable[MotionFile], shortest_s: float) -> Iterator[tupl
 
 
 def _side_by_side(files: Iterable[MotionFile], shortest_s: float, jobs: int) -> Iterator[tuple[MotionFile, Runs | str]]:
-    # Fresh processes: forked ones inherit locks of numerical libraries.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent)
+    pool = workers(jobs)
     waiting: collections.deque[tuple[MotionFile, Future[Runs | str]]] = collections.deque()
     try:
         for file in files:
@@ -63,15 +59,3 @@ def _side_by_side(files: Iterable[MotionFile], shortest_s: float, jobs: int) -> 
             yield first, result.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Lets a process end when the one that started it is gone, also when that was killed."""
-
-    def watch() -> None:
-        parent = multiprocessing.parent_process()
-        assert parent is not None
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="kinebind-parent").start()

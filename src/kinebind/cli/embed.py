@@ -5,7 +5,6 @@ from __future__ import annotations
 import json as json_module
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,9 +13,9 @@ import typer
 
 from kinebind.cli import options
 from kinebind.cli.console import Screen
-from kinebind.cli.inputs import gather, job_of
-from kinebind.cli.job_files import is_job_file, read_toml
-from kinebind.cli.model_options import binder_by
+from kinebind.cli.inputs import gather
+from kinebind.cli.job_files import job_named
+from kinebind.cli.model_options import UniversalModel, binder_by
 from kinebind.cli.settings import Settings
 from kinebind.errors import InputError
 from kinebind.output.folder import check_out, folder_written_whole
@@ -40,10 +39,7 @@ def embed(
     sites: Annotated[
         str | None, typer.Option(metavar="SITE,...", help="Limbs of the poses; by default where the sensors are.")
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="A universal model or a folder of kinebind export; else our own."),
-    ] = None,
+    model: UniversalModel = None,
     *,
     settings: Settings,
     json: options.Json = False,
@@ -55,11 +51,7 @@ def embed(
     """
     screen = Screen(json=json, quiet=quiet)
     check_out(out)
-    described = [file for file in files if is_job_file(Path(file))]
-    if described and len(files) > 1:
-        raise InputError(f"{described[0]} names a recording's files itself.", "Name it alone.")
-    job = read_toml(Path(files[0])) if described else job_of(files, settings)
-    job = replace(job, settings=settings.over(job.settings))
+    job = job_named(files, settings)
     with screen.busy(f"Reading {job.name}"):
         recording = gather(job)
     people = _chosen(recording, job.settings.person)

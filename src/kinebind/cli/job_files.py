@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet
 
-from kinebind.cli.inputs import Job, SensorFile, gather, motion_options, pose_options, sensor_options, site_of
+from kinebind.cli.inputs import Job, SensorFile, gather, job_of, motion_options, pose_options, sensor_options, site_of
 from kinebind.cli.settings import MOTION_SETTINGS, POSE_SETTINGS, SENSOR_SETTINGS, SETTINGS, Settings, flag, unknown
 from kinebind.errors import InputError
 from kinebind.parts import parse_site
@@ -218,3 +218,17 @@ def _parquet(path: Path) -> pyarrow.parquet.ParquetFile:
         return pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{path} is not a whole Parquet file: {error}.", "Write it again.") from error
+
+
+def job_named(files: Sequence[str], settings: Settings) -> Job:
+    """The job that the words of a command line name: a recording.toml alone, or poses and sensors.
+
+    settings: the command line's, which go before the file's. Raises InputError for a recording.toml among other files.
+    """
+    described = [file for file in files if is_job_file(Path(file))]
+    if described and len(files) > 1:
+        raise InputError(f"{described[0]} names a recording's files itself.", "Name it alone.")
+    if not described:
+        return job_of(files, settings)
+    job = read_toml(Path(files[0]))
+    return replace(job, settings=settings.over(job.settings))

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from kinebind.cli import options
 from kinebind.cli.console import Screen
-from kinebind.cli.inputs import gather, job_of
-from kinebind.cli.job_files import is_job_file, read_toml
-from kinebind.cli.model_options import binder_by
+from kinebind.cli.inputs import gather
+from kinebind.cli.job_files import job_named
+from kinebind.cli.model_options import UniversalModel, binder_by
 from kinebind.cli.settings import Settings
 from kinebind.clock import ClockMap
 from kinebind.errors import InputError
@@ -44,10 +44,7 @@ def locate(
         Path | None, typer.Option(metavar="FILE", help="A sync.json of kinebind sync: the sensors' clocks.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help=f"Where to write {RESULT}.")] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="A universal model or a folder of kinebind export; else our own."),
-    ] = None,
+    model: UniversalModel = None,
     *,
     settings: Settings,
     json: options.Json = False,
@@ -62,11 +59,7 @@ def locate(
     """
     screen = Screen(json=json, quiet=quiet)
     check_out(out)
-    described = [file for file in files if is_job_file(Path(file))]
-    if described and len(files) > 1:
-        raise InputError(f"{described[0]} names a recording's files itself.", "Name it alone.")
-    job = read_toml(Path(files[0])) if described else job_of(files, settings)
-    job = replace(job, settings=settings.over(job.settings))
+    job = job_named(files, settings)
     with screen.busy(f"Reading {job.name}"):
         recording = _asked(gather(job), job.settings)
     known = clocks_of(clocks, recording) if clocks is not None else {}

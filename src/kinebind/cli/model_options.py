@@ -37,6 +37,10 @@ Changes = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda; by default cuda where there is one.")
 ]
+UniversalModel = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="PATH", help="A universal model or a folder of kinebind export; else our own."),
+]
 Split = Annotated[str, typer.Option("--split", metavar="NAME", help="train, val or test.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of what is drawn at random.")]
 

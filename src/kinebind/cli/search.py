@@ -14,7 +14,7 @@ from kinebind.cli import options
 from kinebind.cli.console import Screen
 from kinebind.cli.inputs import Job, SensorFile, gather, read_sensor, sensor_argument
 from kinebind.cli.job_files import is_job_file
-from kinebind.cli.model_options import binder_by
+from kinebind.cli.model_options import UniversalModel, binder_by
 from kinebind.cli.settings import MOTION_SETTINGS, POSE_SETTINGS, SENSOR_SETTINGS, Settings, seconds
 from kinebind.errors import InputError
 from kinebind.imu import Imu
@@ -40,10 +40,7 @@ def search(
     start: Annotated[str | None, typer.Option("--from", metavar="S", help="Where the excerpt starts.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="S", help="Where it ends.")] = None,
     sensor: Annotated[str | None, typer.Option(metavar="NAME", help="Which sensor of QUERY.")] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="A universal model or a folder of kinebind export; else our own."),
-    ] = None,
+    model: UniversalModel = None,
     *,
     settings: Settings,
     json: options.Json = False,

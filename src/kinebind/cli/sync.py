@@ -16,8 +16,8 @@ import typer
 from kinebind.cli import options
 from kinebind.cli.console import Screen, error_dict
 from kinebind.cli.hints import hint_of
-from kinebind.cli.inputs import Job, free_name, gather, job_of
-from kinebind.cli.job_files import Row, is_job_file, is_table_of_recordings, read_jobs, read_toml
+from kinebind.cli.inputs import Job, free_name, gather
+from kinebind.cli.job_files import Row, is_table_of_recordings, job_named, read_jobs
 from kinebind.cli.settings import Settings
 from kinebind.cli.sync_table import COLUMNS, clock_rows, show_batch, show_result
 from kinebind.errors import InputError
@@ -59,14 +59,7 @@ def sync(
     check_out(out)
     if len(files) == 1 and is_table_of_recordings(Path(files[0])):
         return _batch(read_jobs(Path(files[0])), settings, out, kind, screen)
-    described = [file for file in files if is_job_file(Path(file))]
-    if described and len(files) > 1:
-        raise InputError(f"{described[0]} names a recording's files itself.", "Name it alone.")
-    if described:
-        job = read_toml(Path(files[0]))
-        job = replace(job, settings=settings.over(job.settings))
-    else:
-        job = job_of(files, settings)
+    job = job_named(files, settings)
     done = run(job, out, kind, screen)
     show_result(done.recording, done.result, screen)
     if out is not None:

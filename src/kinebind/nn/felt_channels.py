@@ -11,9 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kinebind.imu import GRAVITY_M_S2
 from kinebind.nn.smooth import forgetting_integral, gaussian
 
-GRAVITY_M_S2 = 9.81
 FELT_CHANNELS = 18
 _MEMORY_S = 0.4  # of velocities: slower motion is drift
 _SLOPE_S = 0.02  # σ of derivatives

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kinebind.nn.felt_channels import GRAVITY_M_S2
+from kinebind.imu import GRAVITY_M_S2
 from kinebind.nn.smooth import gaussian
 from kinebind.parts import COCO17, SITES
 

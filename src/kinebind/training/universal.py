@@ -13,9 +13,8 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -211,12 +210,6 @@ class Trainer:
         self.seconds = before + time.monotonic() - started
         self.save()
         return self.step >= c.steps
-
-
-def settings_text(config: UniversalTraining) -> str:
-    """The settings as JSON, for the record."""
-    plain: dict[str, Any] = asdict(config)
-    return json.dumps(plain, indent=2)
 
 
 def main() -> None:

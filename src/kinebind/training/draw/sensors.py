@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kinebind.nn.felt_channels import GRAVITY_M_S2
+from kinebind.imu import GRAVITY_M_S2
 from kinebind.nn.smooth import gaussian
 from kinebind.training.draw.noise import slow_noise
 from kinebind.training.draw.turns import conjugate, from_rotvec, multiply, random_turns, rotate
@@ -71,7 +71,7 @@ def measured(
     rate = torch.tensor(wearing.rates_hz, device=device)[
         torch.randint(len(wearing.rates_hz), (count,), generator=generator, device=device)
     ]
-    both, sampled = _sampled(torch.cat([acc, gyr, frame], dim=-1), out_s, rate, generator)
+    both = _sampled(torch.cat([acc, gyr, frame], dim=-1), out_s, rate, generator)
     acc, gyr, frame = both[..., :3], both[..., 3:6], both[..., 6:]
     frame = frame / frame.norm(dim=-1, keepdim=True).clamp_min(1e-6)
     root_rate = rate.sqrt()[:, None, None]
@@ -89,7 +89,7 @@ def measured(
     acc_level, gyr_level = rotate(level, acc), rotate(level, gyr)
     known = has_gyr[:, None, None]
     acc, gyr = torch.where(known, acc_level, acc), torch.where(known, gyr_level, torch.zeros_like(gyr))
-    acc, gyr, valid = _with_gaps(acc, gyr, sampled, chance(wearing.gap), generator)
+    acc, gyr, valid = _with_gaps(acc, gyr, chance(wearing.gap), generator)
     return acc, gyr, has_gyr, valid
 
 
@@ -118,9 +118,9 @@ def _on_tissue(x: Tensor, generator: torch.Generator) -> Tensor:
     return out[:, pad:-pad]
 
 
-def _sampled(x: Tensor, out_s: Tensor, rate_hz: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _sampled(x: Tensor, out_s: Tensor, rate_hz: Tensor, generator: torch.Generator) -> Tensor:
     """x (N, F, C) at FINE_HZ, averaged over each sensor's sample, sampled at its rate with a phase of its own, and
-    laid on out_s (T,) by straight lines; and where that is possible (N, T) bool.
+    laid on out_s (T,) by straight lines.
     """
     count = x.shape[0]
     sums = functional.pad(x.cumsum(dim=1), (0, 0, 1, 0)) / FINE_HZ  # ∫ from the start
@@ -136,7 +136,7 @@ def _sampled(x: Tensor, out_s: Tensor, rate_hz: Tensor, generator: torch.Generat
     u = (place - k)[..., None]
     index = k.long()[..., None].expand(-1, -1, x.shape[2])
     out = values.gather(1, index) * (1.0 - u) + values.gather(1, index + 1) * u
-    return out, torch.ones(out.shape[:2], dtype=torch.bool, device=x.device)
+    return out
 
 
 def _between(values: Tensor, time_s: Tensor) -> Tensor:
@@ -148,9 +148,7 @@ def _between(values: Tensor, time_s: Tensor) -> Tensor:
     return values.gather(1, index) * (1.0 - u) + values.gather(1, index + 1) * u
 
 
-def _with_gaps(
-    acc: Tensor, gyr: Tensor, valid: Tensor, lossy: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
+def _with_gaps(acc: Tensor, gyr: Tensor, lossy: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """The readings with a stretch lost where `lossy` (N,): straight lines across, marked as not valid."""
     samples = acc.shape[1]
     device = acc.device
@@ -166,4 +164,4 @@ def _with_gaps(
     for x in (acc, gyr):
         line = x[rows, a][:, None] * (1.0 - u) + x[rows, b][:, None] * u
         out.append(torch.where(inside[..., None], line, x))
-    return out[0], out[1], valid & ~inside
+    return out[0], out[1], ~inside
