@@ -12,8 +12,9 @@ from kinebind.training.draw.moves import FAMILY, Variety, _wander, draw_motion
 from kinebind.training.draw.turns import conjugate, multiply
 
 PLAIN = Variety(
-    warp=(0.0, 0.0), uneven=0.0, alike=0.0, mirrored=0.0, chained=0.0, upper_of_another=0.0, driven_arms=0.0
-)
+    warp=(0.0, 0.0), uneven=0.0, alike=0.0, mirrored=0.0, chained=0.0, upper_of_another=0.0,
+    standing=0.0, driven_arms=0.0, driven_legs=0.0, still_arms=0.0, still_legs=0.0,
+)  # fmt: skip
 
 
 def turned_rad(a, b):
@@ -58,8 +59,10 @@ def test_a_mirrored_body_has_its_sides_exchanged(library):
 
 
 @pytest.mark.parametrize(
-    "change", [{"chained": 1.0}, {"upper_of_another": 1.0}, {"driven_arms": 1.0}, {"uneven": 0.15}, {}]
-)
+    "change",
+    [{"chained": 1.0}, {"upper_of_another": 1.0}, {"driven_arms": 1.0}, {"driven_legs": 1.0}, {"standing": 1.0},
+     {"uneven": 0.15}, {}],
+)  # fmt: skip
 def test_whatever_is_done_a_motion_stays_smooth(library, generator, change):
     grid_s = torch.arange(600) / 100.0
     rot, root = draw_motion(library, 12, grid_s, Variety(**{**PLAIN.__dict__, **change}), generator)
@@ -79,6 +82,26 @@ def test_driven_arms_leave_the_rest_as_it_was(library):
     rest = [k for k in range(len(SEGMENTS)) if k not in arms]
     assert torch.equal(plain[:, :, rest], other[:, :, rest])
     assert turned_rad(plain[:, :, arms], other[:, :, arms]).mean() > 0.1
+
+
+def test_who_stands_keeps_feet_and_trunk_still_while_the_arms_go_on(library):
+    grid_s = torch.arange(300) / 100.0
+    gone, _ = draw_motion(library, 6, grid_s, PLAIN, torch.Generator().manual_seed(1))
+    stood, root = draw_motion(
+        library, 6, grid_s, Variety(**{**PLAIN.__dict__, "standing": 1.0}), torch.Generator().manual_seed(1)
+    )
+    arms = [k for k, name in enumerate(SEGMENTS) if name.endswith("arm")]
+    rest = [k for k in range(len(SEGMENTS)) if k not in arms]
+
+    def turning(rot):
+        return turned_rad(rot[:, 1:], rot[:, :-1]).mean()
+
+    assert turning(stood[:, :, rest]) < 0.2 * turning(gone[:, :, rest])
+    chest = SEGMENTS.index("chest")
+    from_chest, gone_from_chest = (multiply(conjugate(r[:, :, [chest]]), r[:, :, arms]) for r in (stood, gone))
+    # All but those whose clip ends meanwhile and goes over into another.
+    assert (turned_rad(from_chest, gone_from_chest).amax(dim=(1, 2)) < 1e-3).sum() >= 4
+    assert (root[:, -1] - root[:, 0]).norm(dim=-1).max() < 0.3
 
 
 def test_the_same_seed_draws_the_same(library):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kinebind.body.camera import look_at, project
-from kinebind.training.draw.video import Filming, _projected, _stamp_errors, filmed
+from kinebind.training.draw.video import Filming, _front, _projected, _stamp_errors, filmed
 
 NOTHING = Filming(sway=0.0, smoothed=0.0, hidden=0.0, noise_m=(1e-6, 2e-6), no_face=0.0, misstamped=0.0)
 
@@ -90,3 +90,15 @@ def test_misstamped_frames_were_taken_at_other_times(generator):
     assert errors.diff(dim=1).abs().quantile(0.99) < 0.025  # a slow wander
     right = Filming(misstamped=0.0)
     assert not _stamp_errors(torch.arange(60)[None] / 30.0, 30.0, right, generator).any()
+
+
+@pytest.mark.parametrize("facing", [-2.0, 0.0, 1.0, 3.0])
+def test_a_camera_before_the_person_sees_the_left_on_the_right(facing):
+    points = torch.zeros(1, 10, 17, 3)
+    left = torch.tensor([np.cos(facing + np.pi / 2), np.sin(facing + np.pi / 2), 0.0], dtype=torch.float32)
+    for k in (5, 11):
+        points[:, :, k], points[:, :, k + 1] = 0.2 * left, -0.2 * left
+    front = _front(points)
+    assert float(torch.cos(front - facing)) == pytest.approx(1.0, abs=1e-5)
+    pixels, _ = _projected(points, front, torch.zeros(1), torch.full((1,), 4.0), torch.zeros(1))
+    assert (pixels[0, :, 5, 0] > pixels[0, :, 6, 0]).all()

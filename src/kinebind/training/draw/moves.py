@@ -17,13 +17,13 @@ from torch import Tensor
 from kinebind.body.segments import SEGMENTS
 from kinebind.training.corpus import Corpus
 from kinebind.training.corpus_file import ROT_SCALE
+from kinebind.training.draw.gestures import ARMS, led_arms, led_legs, smooth
 from kinebind.training.draw.noise import slow_noise
 from kinebind.training.draw.turns import about_z, between, conjugate, heading, multiply, normalised, rotate
 
+_STILL = 0.15
+"""How fast, at most, time passes for trunk and legs of those that stand."""
 _UPPER = tuple(k for k, name in enumerate(SEGMENTS) if name in ("chest", "head") or name.endswith("arm"))
-_ARMS = tuple(
-    tuple(SEGMENTS.index(f"{side}_{part}") for part in ("upper_arm", "forearm")) for side in ("left", "right")
-)
 _MIRROR = tuple(
     SEGMENTS.index(s.replace("left", "right") if "left" in s else s.replace("right", "left")) for s in SEGMENTS
 )
@@ -41,6 +41,8 @@ class Variety:
 
     warp: range of time's factor, as a logarithm. uneven: σ of the slow wander of its logarithm within a clip.
     alike: share of bodies that do what another body of the batch does, in their own time: one action, several takes.
+    standing: on the spot, trunk and legs all but still; of these still_arms and still_legs are led, of others
+    driven_arms and driven_legs.
     """
 
     warp: tuple[float, float] = (-0.25, 0.35)
@@ -49,7 +51,11 @@ class Variety:
     mirrored: float = 0.5
     chained: float = 0.15
     upper_of_another: float = 0.2
+    standing: float = 0.35
     driven_arms: float = 0.35
+    driven_legs: float = 0.03
+    still_arms: float = 0.65
+    still_legs: float = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,22 +139,24 @@ def draw_motion(
         return low + (high - low) * torch.rand(count, generator=generator, device=device)
 
     warp = torch.exp(uniform(*variety.warp))
-    clip = library.clips(count, generator)
-    share = uniform(0.0, 1.0)
-    shift = torch.zeros(count, device=device)
-    if variety.alike:
-        # The bodies that are alike do what one of the others does, from about the same moment on.
-        place = torch.arange(count, device=device)
-        model = torch.where(chance(variety.alike), place // FAMILY * FAMILY, place)
-        shift = torch.where(model == place, shift, uniform(-0.2, 0.2))
-        clip, share = clip[model], share[model]
+    # The bodies that are alike do what one of the others does, from about the same moment on.
+    place = torch.arange(count, device=device)
+    model = torch.where(chance(variety.alike), place // FAMILY * FAMILY, place)
+    shift = torch.where(model == place, torch.zeros_like(warp), uniform(-0.2, 0.2))
+    clip, share = library.clips(count, generator)[model], uniform(0.0, 1.0)[model]
     long = library.seconds(clip) / warp
     # What a long clip has too much is cut off anywhere; a short one begins at once, and another follows.
     start = ((long - length_s).clamp_min(0.0) * share + shift).clamp_min(0.0)
     own_s = grid_s[None] + start[:, None]
     if variety.uneven:
         own_s = own_s + _wander(count, grid_s, variety.uneven, generator)
+    standing = chance(variety.standing)[model]
     rot, root = library.at(clip, own_s * warp[:, None])
+    if bool(standing.any()):
+        rows = torch.nonzero(standing)[:, 0]
+        pace = _STILL * uniform(0.0, 1.0).square()
+        slow_s = start[:, None] + (own_s - start[:, None]) * pace[:, None]
+        rot[rows], root[rows] = _stood(library, clip[rows], (slow_s * warp[:, None])[rows], rot[rows])
     seam = torch.where(chance(variety.chained), uniform(0.2, 0.8) * length_s, long - start - 0.3)
     if bool((seam < length_s).any()):
         rows = torch.nonzero(seam < length_s)[:, 0]
@@ -164,10 +172,37 @@ def draw_motion(
     mixed = rot.clone()
     mixed[:, :, list(_UPPER)] = swapped
     rot = torch.where(chance(variety.upper_of_another)[:, None, None, None], mixed, rot)
-    driven = torch.nonzero(chance(variety.driven_arms))[:, 0]
-    if driven.numel():
-        rot[driven] = _driven(library, rot[driven], grid_s, generator)
+    for by_hand, by_hand_still, led in (
+        (variety.driven_legs, variety.still_legs, _with_legs), (variety.driven_arms, variety.still_arms, _with_arms),
+    ):  # fmt: skip
+        driven = torch.where(standing, chance(by_hand_still)[model], chance(by_hand)[model])
+        rows = torch.nonzero(driven)[:, 0]
+        if rows.numel():
+            # Who leads is led too: place of each among those that are.
+            among = (driven.cumsum(0) - 1)[model[rows]]
+            rot[rows], root[rows] = led(library, rot[rows], root[rows], grid_s, among, generator)
     return rot, root
+
+
+def _stood(library: Library, clip: Tensor, slow_s: Tensor, rot: Tensor) -> tuple[Tensor, Tensor]:
+    """Rotations and root of bodies whose trunk and legs are those of slow_s (B, T), while the arms go on moving."""
+    calm, root = library.at(clip, slow_s)
+    turn = multiply(calm[:, :, _CHEST], conjugate(rot[:, :, _CHEST]))
+    for arm in ARMS:
+        calm[:, :, list(arm)] = multiply(turn[:, :, None], rot[:, :, list(arm)])
+    return calm, root
+
+
+def _with_arms(
+    library: Library, rot: Tensor, root: Tensor, grid_s: Tensor, model: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    return led_arms(library.rot, rot, grid_s, model, generator), root
+
+
+def _with_legs(
+    _library: Library, rot: Tensor, root: Tensor, grid_s: Tensor, model: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    return led_legs(rot, root, grid_s, model, generator)
 
 
 def _wander(count: int, grid_s: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
@@ -203,34 +238,6 @@ def _continued(
     next_root = rotate(turn[:, None], next_root)
     shift = (root - next_root)[rows, middle] * torch.tensor([1.0, 1.0, 0.0], device=device)
     next_root = next_root + shift[:, None]
-    weight = _smooth((grid_s[None] - seam_s[:, None]) / blend_s[:, None] + 0.5)  # (B, T)
+    weight = smooth((grid_s[None] - seam_s[:, None]) / blend_s[:, None] + 0.5)  # (B, T)
     rot = between(rot, next_rot, weight[..., None].expand(rot.shape[:3]))
     return rot, root + weight[..., None] * (next_root - root)
-
-
-def _driven(library: Library, rot: Tensor, grid_s: Tensor, generator: torch.Generator) -> Tensor:
-    """The bodies with each arm led from pose to pose of the library, by paths of least jerk, fast and slow."""
-    count, device = rot.shape[0], library.device
-    poses = 2 + int(float(grid_s[-1]) / 0.25)
-    chest = rot[:, :, _CHEST]
-    rot = rot.clone()
-    for arm in _ARMS:
-        row = torch.randint(library.rot.shape[0], (count, poses), generator=generator, device=device)
-        frame = normalised(library.rot[row])  # coefficients, but near enough to the poses themselves
-        key = multiply(conjugate(frame[:, :, [_CHEST]]), frame[:, :, list(arm)])  # (B, K, 2, 4)
-        move_s = 0.25 + 0.9 * torch.rand(count, poses, generator=generator, device=device) ** 1.5
-        rest_s = 0.5 * (torch.rand(count, poses, generator=generator, device=device) - 0.5).clamp_min(0.0)
-        begin = (move_s + rest_s).cumsum(dim=1) - move_s - 0.5  # each move's start
-        k = torch.searchsorted(begin.contiguous(), grid_s.expand(count, -1).contiguous(), right=True) - 1
-        k = k.clamp(0, poses - 2)
-        u = _smooth((grid_s[None] - begin.gather(1, k)) / move_s.gather(1, k))
-        rows = torch.arange(count, device=device)[:, None]
-        led = between(key[rows, k], key[rows, k + 1], u[..., None].expand(-1, -1, 2))  # (B, T, 2, 4)
-        rot[:, :, list(arm)] = multiply(chest[:, :, None], led)
-    return rot
-
-
-def _smooth(u: Tensor) -> Tensor:
-    """6u⁵ − 15u⁴ + 10u³ between 0 and 1."""
-    v = u.clamp(0.0, 1.0)
-    return v**3 * (v * (6.0 * v - 15.0) + 10.0)

@@ -29,6 +29,7 @@ class Filming:
     their stamps say, as where dropped frames left the others evenly spaced; stamp_s: σ of that error.
     """
 
+    before: float = 0.5
     sway: float = 0.5
     sway_m: float = 0.22
     smoothed: float = 0.4
@@ -74,7 +75,9 @@ def filmed(
     taken_s = time_s + _stamp_errors(time_s, fps, filming, generator)
     taken = _at(points.flatten(2), taken_s).view(count, frames, joints, 3)
 
-    azimuth, elevation = uniform(0.0, 2.0 * torch.pi), uniform(-0.14, 0.56)
+    azimuth = uniform(0.0, 2.0 * torch.pi)
+    azimuth = torch.where(chance(filming.before), _front(taken) + (azimuth - torch.pi) / 3.0, azimuth)
+    elevation = uniform(-0.14, 0.56)
     pixels, scale = _projected(taken, azimuth, elevation, uniform(2.5, 8.5), uniform(-0.07, 0.07))
     low, high = filming.noise_m
     sigma = torch.exp(uniform(float(torch.tensor(low).log()), float(torch.tensor(high).log())))[:, None, None, None]
@@ -112,6 +115,12 @@ def _at(values: Tensor, time_s: Tensor) -> Tensor:
     u = (place - k)[..., None]
     index = k.long()[..., None].expand(-1, -1, values.shape[2])
     return values.gather(1, index) * (1.0 - u) + values.gather(1, index + 1) * u
+
+
+def _front(points: Tensor) -> Tensor:
+    """The horizontal direction (B,), radians, that bodies of keypoints (B, F, 17, 3) face on the whole."""
+    left = (points[:, :, [5, 11]] - points[:, :, [6, 12]]).mean(dim=(1, 2))
+    return torch.atan2(left[:, 1], left[:, 0]) - 0.5 * torch.pi
 
 
 def _projected(
