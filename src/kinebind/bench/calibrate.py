@@ -26,8 +26,8 @@ from kinebind.clock import FloatArray
 from kinebind.parts import COCO17, SITES
 from kinebind.recording import Recording
 from kinebind.store import written_whole
+from kinebind.tasks.sync import Method, sync
 from kinebind.tasks.sync import calibration as calibration_module
-from kinebind.tasks.sync import sync
 from kinebind.tasks.sync.calibration import calibration
 from kinebind.tasks.sync.confidence import AMONG_FEATURES, FEATURES, RIGHT_PEAK_S, SCALE_FEATURES, WIDE_S
 
@@ -69,14 +69,20 @@ Case = tuple[dict[str, float], float]
 """Features of an answer and its timing error in seconds, infinite where sensors and poses do not belong together."""
 
 
-def answers(case: Scene, matched: bool, range_s: float) -> list[Case]:
-    """Each clock's answer in a scene, searched within ±range_s."""
-    out = []
-    for answer in sync(case.recording, search_s=(-range_s, range_s)).answers:
-        imu = next(i for i in case.recording.imus if i.clock_id == answer.clock_id)
-        error_s = timing_error_s(answer.clock, case.truth[answer.clock_id], imu, case.recording.people[0])
-        out.append((answer.features, error_s if matched else float("inf")))
-    return [case for case in out if case[0]]
+Answers = dict[Method, list[Case]]
+METHODS: tuple[Method, ...] = ("universal", "classical")
+
+
+def answers(case: Scene, matched: bool, range_s: float) -> Answers:
+    """Each clock's answer in a scene by each method, searched within ±range_s."""
+    out: Answers = {method: [] for method in METHODS}
+    for method, own in out.items():
+        for answer in sync(case.recording, search_s=(-range_s, range_s), method=method).answers:
+            imu = next(i for i in case.recording.imus if i.clock_id == answer.clock_id)
+            error_s = timing_error_s(answer.clock, case.truth[answer.clock_id], imu, case.recording.people[0])
+            if answer.features:
+                own.append((answer.features, error_s if matched else float("inf")))
+    return out
 
 
 def fit_confidence(cases: list[Case]) -> dict[str, float]:
@@ -137,7 +143,7 @@ def _walkers(data: Path) -> Bodies:
     return Bodies(gaits)
 
 
-def simulated_case(data: Path, k: int) -> list[Case]:
+def simulated_case(data: Path, k: int) -> Answers:
     """Answers of the k-th scene, every third with the sensors on somebody else, searched narrowly or widely.
 
     A third of the strangers move for 20 s with four sensors: little agrees by chance there, and it must be known. A
@@ -157,7 +163,7 @@ def simulated_case(data: Path, k: int) -> list[Case]:
     return answers(case, matched, range_s if matched else max(range_s, WIDE_S))
 
 
-def development_case(pair: tuple[int, utd.Clip, utd.Clip]) -> list[Case]:
+def development_case(pair: tuple[int, utd.Clip, utd.Clip]) -> Answers:
     """The answer of one development clip's sensor on another's video, cut as in clip synchronisation; none where
     one is too short. The two are the same clip, or a mismatched pair.
     """
@@ -167,7 +173,7 @@ def development_case(pair: tuple[int, utd.Clip, utd.Clip]) -> list[Case]:
     matched = felt is seen
     other = piece if matched else utd.cut(seen, rng)
     if piece is None or other is None:
-        return []
+        return {}
     imu, _, truth = piece
     return answers(Scene(Recording((other[1],), (imu,)), {imu.clock_id: truth}, False), matched, utd.RANGE_S)
 
@@ -186,13 +192,13 @@ def fit(data: Path, *, scenes: int = 1500) -> dict[str, Any]:
     """Fit the confidence and write `calibration.json` into the package; returns its content."""
     pairs = development_pairs(list(utd.clips(data / "utd-mhad", utd.DEVELOPMENT)))
     groups = parallel(partial(simulated_case, data), range(scenes)) + parallel(development_case, pairs)
-    cases = [case for group in groups for case in group]
+    cases = {method: [case for group in groups for case in group.get(method, ())] for method in METHODS}
     content = {
-        "confidence": fit_confidence(cases),
+        "confidence": {method: fit_confidence(own) for method, own in cases.items()},
         "fitted_on": {
             "sources": [*(s.name for s in training_sources(data)), "utd-mhad, development subjects"],
             "scenes": scenes,
-            "answers": len(cases),
+            "answers": {method: len(own) for method, own in cases.items()},
             "command": "kinebind bench sync --fit",
         },
     }

@@ -38,6 +38,7 @@ _FLAGS = {
     "reference": _word("SENSOR", "Synchronise with this sensor instead of a video."),
     "shared_clock": _switch("--shared-clock", "All sensors run on one clock."),
     "search": _word("LO:HI", "Offsets (video minus IMU, seconds) to consider.", _HINTS),
+    "method": _word("NAME", "universal (the default), or classical: without the model."),
     "near": _word("S", "An offset near which to look first.", _HINTS),
     "anchor": _words("IMU_S=VIDEO_S", "A moment in both, best given twice.", _HINTS),
     "video_start": _word("TIME", "When the video starts, for UNIX-clock IMUs.", _HINTS),

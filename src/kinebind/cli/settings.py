@@ -26,9 +26,9 @@ class Settings:
     Of sensor files: columns, acc_unit, gyr_unit, time_unit, rate (Hz), quat_order, gravity, check.
     Of pose files: fps, frame_times (a file), image_size, first_frame. Of motion files: unit_m, up, asf (a file).
     format: names of file formats; each holds for the files of its kind.
-    Of the synchronisation: person, reference (a sensor's name), shared_clock, search (lowest and highest offset,
-    seconds), near (an offset, seconds), anchor (pairs of IMU time and video time, seconds), video_start (UNIX time
-    at which the video's clock is zero, seconds).
+    Of the synchronisation: person, reference (a sensor's name), shared_clock, method (universal or classical), search
+    (lowest and highest offset, seconds), near (an offset, seconds), anchor (pairs of IMU time and video time, seconds),
+    video_start (UNIX time at which the video's clock is zero, seconds).
     """
 
     columns: ColumnMap | None = None
@@ -54,6 +54,7 @@ class Settings:
     near: float | None = None
     anchor: tuple[Pair, ...] = ()
     video_start: float | None = None
+    method: str | None = None
 
     @staticmethod
     def parse(given: Mapping[str, Any], folder: Path = Path(), *, flags: bool = False) -> Settings:
@@ -225,6 +226,7 @@ _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "unit_m": _positive, "up": _one_of("y", "z"), "asf": _file, "format": _words,
     "person": _text, "reference": _text, "shared_clock": _boolean,
     "search": _search, "near": seconds, "anchor": _anchors, "video_start": _instant,
+    "method": _one_of("universal", "classical"),
 }  # fmt: skip
 
 SENSOR_SETTINGS = ("columns", "acc_unit", "gyr_unit", "time_unit", "rate", "quat_order", "gravity", "check")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +19,7 @@ from kinebind.cli.console import Screen, error_dict
 from kinebind.cli.hints import hint_of
 from kinebind.cli.inputs import Job, free_name, gather
 from kinebind.cli.job_files import Row, is_table_of_recordings, job_named, read_jobs
+from kinebind.cli.model_options import UniversalModel, binder_by
 from kinebind.cli.settings import Settings
 from kinebind.cli.sync_table import COLUMNS, clock_rows, show_batch, show_result
 from kinebind.errors import InputError
@@ -27,6 +29,9 @@ from kinebind.recording import Recording
 from kinebind.store import written_whole
 from kinebind.tasks.sync import SyncResult
 from kinebind.tasks.sync import sync as synchronise
+
+if TYPE_CHECKING:
+    from kinebind.nn.chunked import Encoders
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +46,7 @@ def sync(
         Path | None, typer.Option(metavar="DIR", help="Where to write report, tables and sync.json.")
     ] = None,
     table: Annotated[str, typer.Option(metavar="KIND", help="parquet or csv.")] = "parquet",
+    model: UniversalModel = None,
     *,
     settings: Settings,
     json: options.Json = False,
@@ -58,9 +64,9 @@ def sync(
     kind = table_kind(table)
     check_out(out)
     if len(files) == 1 and is_table_of_recordings(Path(files[0])):
-        return _batch(read_jobs(Path(files[0])), settings, out, kind, screen)
+        return _batch(read_jobs(Path(files[0])), settings, out, kind, screen, model)
     job = job_named(files, settings)
-    done = run(job, out, kind, screen)
+    done = run(job, out, kind, screen, model)
     show_result(done.recording, done.result, screen)
     if out is not None:
         screen.show(f"Written to {out}: {', '.join(path.name for path in reversed(done.written))}")
@@ -90,11 +96,16 @@ class Done:
         return told | {"inputs": {"people": people, "imus": imus}}
 
 
-def run(job: Job, out: Path | None, table: TableKind, screen: Screen) -> Done:
+def run(job: Job, out: Path | None, table: TableKind, screen: Screen, model: Path | None = None) -> Done:
     """Read a job's files, synchronise them, and write the results where `out` names a folder.
 
-    Raises InputError for whatever cannot be used.
+    model: another universal model than our own. Raises InputError for whatever cannot be used.
     """
+    method = "classical" if job.settings.method == "classical" else "universal"
+    if method == "classical" and model is not None:
+        raise InputError("--model means nothing for the method classical.", "Leave out one of them.")
+    with screen.logging():
+        encoders = _encoders(model)
     with screen.busy(f"Reading {job.name}"):
         recording = gather(job)
     if not recording.imus:
@@ -111,7 +122,7 @@ def run(job: Job, out: Path | None, table: TableKind, screen: Screen) -> Done:
     with screen.busy(f"Synchronising {job.name}"):
         result = synchronise(
             recording, person=job.settings.person, reference=reference, search_s=job.settings.search, hint=hint,
-            shared_clock=bool(job.settings.shared_clock),
+            shared_clock=bool(job.settings.shared_clock), method=method, model=encoders,
         )  # fmt: skip
     result = replace(result, notes=(*result.notes, *notes, *told))
     written: tuple[Path, ...] = ()
@@ -152,7 +163,15 @@ def table_kind(word: str) -> TableKind:
     raise InputError(f"--table has '{word}'.", "Use parquet or csv.")
 
 
-def _batch(rows: Sequence[Row], settings: Settings, out: Path | None, table: TableKind, screen: Screen) -> int:
+@functools.cache
+def _encoders(path: Path | None) -> Encoders | None:
+    """The universal model of a file, read once however many recordings there are; None stands for our own."""
+    return None if path is None else binder_by(path).model
+
+
+def _batch(
+    rows: Sequence[Row], settings: Settings, out: Path | None, table: TableKind, screen: Screen, model: Path | None
+) -> int:
     """Synchronise each row; one that fails does not stop the others. Its error stands in the summary."""
     results: list[tuple[str, Done | InputError]] = []
     folders: set[str] = set()
@@ -160,7 +179,7 @@ def _batch(rows: Sequence[Row], settings: Settings, out: Path | None, table: Tab
         screen.say(f"[{number}/{len(rows)}] {row.name}")
         folder = free_name(_folder_name(row.name), folders)
         folders.add(folder)
-        results.append((row.name, _one_of_many(row, settings, out / folder if out else None, table, screen)))
+        results.append((row.name, _one_of_many(row, settings, out / folder if out else None, table, screen, model)))
     show_batch([(name, d if isinstance(d, InputError) else d.result) for name, d in results], screen)
     if out is not None and any(isinstance(done, Done) for _, done in results):
         _write_summary(results, out / "summary.csv")
@@ -177,14 +196,14 @@ def _batch(rows: Sequence[Row], settings: Settings, out: Path | None, table: Tab
 
 
 def _one_of_many(
-    row: Row, settings: Settings, out: Path | None, table: TableKind, screen: Screen
+    row: Row, settings: Settings, out: Path | None, table: TableKind, screen: Screen, model: Path | None
 ) -> Done | InputError:  # fmt: skip
     if row.job is None:
         assert row.error is not None
         return row.error
     job = replace(row.job, settings=settings.over(row.job.settings))
     try:
-        return run(job, out, table, screen)
+        return run(job, out, table, screen, model)
     except InputError as error:
         return error
     except Exception as error:  # hours of other rows must not be lost to one that nobody thought of

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,12 @@ def shipped() -> Binder:
         found = read_universal(path)
     binder = Binder(found.model, found.contract, found.about, (folder / "MODEL_CARD.md").read_text(encoding="utf-8"))
     return told(binder)
+
+
+@cache
+def shipped_once() -> Binder:
+    """`shipped`, read once in a process."""
+    return shipped()
 
 
 def from_file(path: str | Path) -> Binder:

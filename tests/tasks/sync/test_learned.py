@@ -9,6 +9,7 @@ import torch
 from kinebind import ClockMap, Recording
 from kinebind.nn.universal import PER_TOKEN, Universal, UniversalConfig
 from kinebind.tasks.sync import sync
+from kinebind.tasks.sync.estimate import MODEL_MOST_S
 from kinebind.tasks.sync.learned import Learned, _every_sample
 from sync_scene import imu, poses
 
@@ -19,9 +20,14 @@ def _one_thread():
 
 
 @pytest.fixture(scope="module")
-def learned():
+def model():
     torch.manual_seed(0)
-    return Learned(Universal(UniversalConfig(width=16, stem=8, blocks=1, heads=2, token=8)).eval())
+    return Universal(UniversalConfig(width=16, stem=8, blocks=1, heads=2, token=8)).eval()
+
+
+@pytest.fixture(scope="module")
+def learned(model):
+    return Learned(model)
 
 
 def test_tokens_of_all_phases_stand_at_the_middles_of_what_they_saw():
@@ -45,11 +51,12 @@ def test_what_is_missing_has_no_token():
     assert np.isfinite(rows[3:8]).all()
 
 
-def test_a_model_that_knows_nothing_does_not_lead_the_plain_cues_astray(learned):
+def test_a_model_that_knows_nothing_does_not_lead_the_plain_cues_astray(model):
     clock = ClockMap(1.3, 0.0, 10.0)
     recording = Recording((poses(),), (imu("right_wrist", clock), imu("left_shank", clock)))
-    (plain,) = sync(recording, search_s=(-5.0, 5.0), shared_clock=True).answers
-    (helped,) = sync(recording, search_s=(-5.0, 5.0), shared_clock=True, learned=learned).answers
+    (plain,) = sync(recording, search_s=(-5.0, 5.0), shared_clock=True, method="classical").answers
+    (helped,) = sync(recording, search_s=(-5.0, 5.0), shared_clock=True, model=model).answers
+    assert (plain.method, helped.method) == ("classical", "universal")
     for answer in (plain, helped):
         assert answer.clock is not None
         assert float(answer.clock.to_video(10.0)) == pytest.approx(11.3, abs=0.05)
@@ -64,3 +71,18 @@ def test_each_stream_is_embedded_once(learned):
     assert first.x is again.x
     assert first.y is again.y
     assert learned.pair(one, person, "left_wrist").y is not first.y
+
+
+def test_the_shipped_model_is_the_default_and_long_recordings_do_without():
+    short = Recording((poses(),), (imu("right_wrist", ClockMap(1.3)),))
+    assert sync(short, search_s=(-5.0, 5.0)).answers[0].method == "universal"
+    far = imu("right_wrist", ClockMap(1.3))
+    gone = far.replace(
+        time_s=np.append(far.time_s, far.time_s[-1] + MODEL_MOST_S),
+        acc_sensor=np.vstack([far.acc_sensor, far.acc_sensor[-1:]]),
+        gyr_sensor=None if far.gyr_sensor is None else np.vstack([far.gyr_sensor, far.gyr_sensor[-1:]]),
+        rot_world_from_sensor=None,
+    )
+    result = sync(Recording((poses(),), (gone,)), search_s=(-5.0, 5.0))
+    assert result.answers[0].method == "classical"
+    assert any("without the model" in note for note in result.notes)

@@ -4,6 +4,7 @@ from kinebind.tasks.sync.estimate import Hint, sync
 from kinebind.tasks.sync.result import (
     ClockAnswer,
     Curve,
+    Method,
     Piece,
     Reason,
     Residuals,
@@ -12,5 +13,5 @@ from kinebind.tasks.sync.result import (
 )
 
 __all__ = [
-    "ClockAnswer", "Curve", "Hint", "Piece", "Reason", "Residuals", "SensorFinding", "SyncResult", "sync",
+    "ClockAnswer", "Curve", "Hint", "Method", "Piece", "Reason", "Residuals", "SensorFinding", "SyncResult", "sync",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 
 @cache
 def calibration() -> dict[str, Any]:
-    """The file's content: `confidence` by feature, and what it was fitted on."""
+    """The file's content: `confidence` by method and feature, and what it was fitted on."""
     text = files("kinebind.tasks.sync").joinpath("calibration.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
     return content

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Mapping
 
 from kinebind.tasks.sync.calibration import calibration
+from kinebind.tasks.sync.result import Method
 from kinebind.tasks.sync.support import Support
 
 TOLERANCE_S = 0.05
@@ -56,28 +58,29 @@ def features(margin_nats: float, sigma_s: float, range_s: float, support: Suppor
     }
 
 
-def confidence(values: dict[str, float], tolerance_s: float = TOLERANCE_S) -> float:
-    """Probability 0..1 that the timing error is at most `tolerance_s`, from `features`."""
-    scale_s = error_scale_s(values)
+def confidence(values: dict[str, float], method: Method, tolerance_s: float = TOLERANCE_S) -> float:
+    """Probability 0..1 that the timing error of an answer found by `method` is at most `tolerance_s`, by `features`."""
+    scale_s = error_scale_s(values, method)
     # An answer on the right peak is within RIGHT_PEAK_S by definition: the distribution ends there.
     within = math.expm1(-min(tolerance_s, RIGHT_PEAK_S) / scale_s) / math.expm1(-RIGHT_PEAK_S / scale_s)
-    return _logistic("", FEATURES, values) * _logistic("among_", AMONG_FEATURES, values) * within
+    fitted = calibration()["confidence"][method]
+    agrees = _logistic(fitted, "", FEATURES, values)
+    return agrees * _logistic(fitted, "among_", AMONG_FEATURES, values) * within
 
 
-def _logistic(prefix: str, names: tuple[str, ...], values: dict[str, float]) -> float:
-    fitted = calibration()["confidence"]
+def _logistic(fitted: Mapping[str, float], prefix: str, names: tuple[str, ...], values: dict[str, float]) -> float:
     score = fitted[f"{prefix}intercept"] + sum(fitted[f"{prefix}{name}"] * values[name] for name in names)
     return 1.0 / (1.0 + math.exp(-min(max(score, -30.0), 30.0)))
 
 
-def expected_error_s(values: dict[str, float]) -> float:
+def expected_error_s(values: dict[str, float], method: Method) -> float:
     """Mean absolute timing error to expect if the peak is the right one, seconds."""
-    scale_s = error_scale_s(values)
+    scale_s = error_scale_s(values, method)
     beyond = math.exp(-RIGHT_PEAK_S / scale_s)
     return scale_s - RIGHT_PEAK_S * beyond / (1.0 - beyond)
 
 
-def error_scale_s(values: dict[str, float]) -> float:
+def error_scale_s(values: dict[str, float], method: Method) -> float:
     """Scale of the Laplace distribution, cut off at RIGHT_PEAK_S, of the timing error about the right peak, s."""
-    fitted = calibration()["confidence"]
+    fitted = calibration()["confidence"][method]
     return math.exp(fitted["scale_intercept"] + sum(fitted[f"scale_{name}"] * values[name] for name in SCALE_FEATURES))

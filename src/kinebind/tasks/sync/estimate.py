@@ -24,6 +24,7 @@ from kinebind.tasks.sync.readings import Found, find_reading, slow_motion
 from kinebind.tasks.sync.result import (
     ClockAnswer,
     Curve,
+    Method,
     Piece,
     Reason,
     Residuals,
@@ -36,9 +37,12 @@ from kinebind.tasks.sync.search import WHOLE_S, Anchors
 from kinebind.tasks.sync.support import support
 
 if TYPE_CHECKING:
+    from kinebind.nn.chunked import Encoders
     from kinebind.tasks.sync.learned import Learned
 
 HINT_WIDTH_S = 10.0
+MODEL_MOST_S = 180.0
+"""Longer streams tell their clocks by plain cues as well as they ever will."""
 STILL_CONFIDENCE = 0.02
 """What is left of the confidence where no sensor moved: whatever fits there fits by chance."""
 
@@ -61,7 +65,8 @@ def sync(
     hint: Hint | float | None = None,
     shared_clock: bool = False,
     tolerance_s: float = TOLERANCE_S,
-    learned: Learned | None = None,
+    method: Method = "universal",
+    model: Encoders | None = None,
 ) -> SyncResult:
     """Find the offset and skew of each of the recording's clocks.
 
@@ -73,7 +78,9 @@ def sync(
         the whole range is searched and the result says so.
     shared_clock: take all sensors to run on one clock, whatever their `clock_id`.
     tolerance_s: the timing error that the confidence is about.
-    learned: the universal model, whose say is added to the plain cues'.
+    method: "universal" adds the universal model's say to the plain cues', "classical" has these alone. Recordings of
+        more than `MODEL_MOST_S` seconds, and clocks compared with a sensor, have no use for the model.
+    model: the universal model, or one tuned; by default the one that comes with Kinebind.
 
     Returns one `ClockAnswer` a clock; refused clocks carry their reason and, where there is one, the best guess.
     Raises InputError where the recording has no sensors, or neither a person nor a reference, or where the search
@@ -95,6 +102,14 @@ def sync(
         hint = Hint(float(hint))
     if search_s is not None:
         search_s = checked_range(search_s)
+    notes: tuple[str, ...] = ()
+    learned = None
+    if method == "universal" and reference is None:
+        longest_s = max(stream.duration_s for stream in (*recording.people, *imus))
+        if longest_s > MODEL_MOST_S:
+            notes = (f"Longer than {MODEL_MOST_S:g} s, it was synchronised without the model, as well and faster.",)
+        else:
+            learned = _learned(model)
     scene = Scene.of(recording, person, reference, learned)
     answers = []
     for clock_id, group in Recording(imus=tuple(imus)).clocks().items():
@@ -104,7 +119,15 @@ def sync(
         max(whole_range(a, scene)[1] for a in imus),
     )
     name = reference if reference is not None else person or ", ".join(sorted({a.person for a in answers}))
-    return SyncResult(name, tuple(answers), asked, recording.name)
+    return SyncResult(name, tuple(answers), asked, recording.name, notes)
+
+
+def _learned(model: Encoders | None) -> Learned:
+    # Here, since torch takes long to import and not every call needs it.
+    from kinebind.tasks.binder import shipped_once
+    from kinebind.tasks.sync.learned import Learned
+
+    return Learned(shipped_once().model if model is None else model)
 
 
 def _one_clock(
@@ -175,7 +198,7 @@ def _answer(
         lag_s = float(own.at((start_s + end_s) / 2 + own.offset_s))
         stands = support(hypothesis, lag_s, start_s + lag_s, end_s + lag_s)
         of_piece = features(stands_out.margin_nats * share, own.offset_std_s, found.searched_s, stands)
-        sure_each.append(confidence(of_piece, tolerance_s))
+        sure_each.append(confidence(of_piece, hypothesis.method, tolerance_s))
         values = of_piece if own is line else values
     if all(refusal.imu_is_still(s) for s in sensors):
         sure_each = [min(own, STILL_CONFIDENCE) for own in sure_each]
@@ -199,7 +222,7 @@ def _answer(
         sensors=_findings(hypothesis, sensors, line),
         pieces=pieces,
         confidence=sure,
-        uncertainty_s=expected_error_s(values),
+        uncertainty_s=expected_error_s(values, hypothesis.method),
         skew_uncertainty=line.slope_std,
         reason=reason,
         needed_confidence=needed,
@@ -210,6 +233,7 @@ def _answer(
         residuals=_residuals(lines),
         features=values | {"evidence_nats": nats, "margin_nats": stands_out.margin_nats},
         notes=found.notes,
+        method=hypothesis.method,
     )
 
 

@@ -16,6 +16,7 @@ from kinebind.parts import SITES, mirror_site
 from kinebind.tasks.sync.cues import NORM_CUES, Felt, Pairing, pair_with_limb, pair_with_sensor
 from kinebind.tasks.sync.evidence import lagged_evidence
 from kinebind.tasks.sync.limb_signals import RATE_HZ, Track
+from kinebind.tasks.sync.result import Method
 from kinebind.tasks.sync.token_evidence import TokenPair, token_evidence
 
 IntArray = npt.NDArray[np.int64]
@@ -39,6 +40,12 @@ class Hypothesis:
     first: int
     stop: int
     rate_hz: float = RATE_HZ
+
+    @property
+    def method(self) -> Method:
+        """What its evidence is made of."""
+        told = any(pairing.learned is not None for own in self.options for pairing in own.values())
+        return "universal" if told else "classical"
 
     def settled(self, sites: tuple[str, ...]) -> Hypothesis:
         """The same with every sensor at one site."""

@@ -123,7 +123,8 @@ def slow_motion(sensors: tuple[Felt, ...], scene: Scene, nats: float) -> Reason 
             high = max(whole_range(s.imu, shrunk)[1] for s in sensors)
             found = look(worn_by(sensors, person, name), (low, high))
             guess = found.guesses[0]
-            if guess.nats > best[0] and confidence(_features(found, guess), RIGHT_PEAK_S) >= SLOW_MOTION_CONFIDENCE:
+            sure = confidence(_features(found, guess), found.hypothesis.method, RIGHT_PEAK_S)
+            if guess.nats > best[0] and sure >= SLOW_MOTION_CONFIDENCE:
                 best = (guess.nats, factor)
     factor = best[1]
     if factor == 1.0:

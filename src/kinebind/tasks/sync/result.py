@@ -14,6 +14,9 @@ from kinebind.clock import ClockMap, FloatArray
 ANSWERED_AT = 0.5
 """No answer is given with less confidence than this."""
 
+Method = Literal["universal", "classical"]
+"""What clocks are found by: the universal model's tokens beside plain cues, or plain cues alone."""
+
 ReasonCode = Literal[
     "no_motion_imu",
     "no_motion_pose",
@@ -89,6 +92,7 @@ class ClockAnswer:
     uncertainty_s: mean absolute timing error to expect if the peak is the right one, seconds.
     reason: set in a refusal. notes: what else the user should know (mirrored video, sites found, repairs).
     rivals_s: offsets of the best rival peaks, strongest first, with their evidence.
+    method: what it was found by.
     """
 
     clock_id: str
@@ -107,6 +111,7 @@ class ClockAnswer:
     residuals: Residuals | None = None
     features: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    method: Method = "classical"
 
     @property
     def answered(self) -> bool:
@@ -166,6 +171,7 @@ class SyncResult:
                 "clock_id": a.clock_id,
                 "person": a.person,
                 "status": "answered" if a.answered else "refused",
+                "method": a.method,
                 "confidence": a.confidence,
                 "needed_confidence": a.needed_confidence,
                 "offset_s": clock.offset_s if clock else None,
