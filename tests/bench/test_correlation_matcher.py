@@ -11,7 +11,7 @@ import made_up_body
 from kinebind import InputError
 from kinebind.bench import baselines
 from kinebind.bench.correlation_matcher import CorrelationMatcher, CuesOfStream
-from kinebind.bench.offset_finders import finder_from_matcher
+from kinebind.bench.offset_finders import ByMatcher
 from kinebind.tasks import matching
 from kinebind.tasks.matching import joint_curve, lags_between, peak_lag_s
 
@@ -24,7 +24,7 @@ RANGE_S = (-5.0, 5.0)
 @pytest.mark.parametrize("variant", baselines.VARIANTS)
 @pytest.mark.parametrize("count", [1, 4])
 def test_a_clock_is_found_as_by_the_baseline(variant, count):
-    find = finder_from_matcher(CorrelationMatcher(variant))
+    find = ByMatcher(CorrelationMatcher(variant))
     offset_s, confidence = find(IMUS[:count], POSES, RANGE_S)
     own_s = baselines.correlation_offset_s(IMUS[:count], POSES, RANGE_S, variant)
     assert offset_s == pytest.approx(own_s, abs=1e-6)

@@ -12,7 +12,9 @@ from kinebind.bench import neura
 from kinebind.bench import zero_shot_neura as zero_shot
 from kinebind.bench.correlation_matcher import CorrelationMatcher
 from kinebind.bench.measured import figures
+from kinebind.bench.offset_finders import ByMatcher
 
+MATCHER = CorrelationMatcher()
 SITES = ("left_thigh", "right_thigh", "left_shank", "right_shank")
 
 
@@ -28,7 +30,7 @@ def late(by_s: float) -> list[neura.Clip]:
 
 
 def test_all_figures_are_there_and_right_on_clips_that_are_clear():
-    found = figures(zero_shot.everything(clips(), CorrelationMatcher()), intervals=False)
+    found = figures(zero_shot.sites(clips(), MATCHER) | zero_shot.clocks(clips(), ByMatcher(MATCHER)), intervals=False)
     assert found["neura_sites_assigned"] >= found["neura_sites_argmax"] > 0.5
     assert found["neura_5s_within_100ms"] == 1.0
     assert found["neura_shank_5s_within_100ms"] >= 2 / 3

@@ -14,7 +14,7 @@ from kinebind.bench import sim_cases
 from kinebind.bench import zero_shot_sim as zero_shot
 from kinebind.bench.correlation_matcher import CorrelationMatcher
 from kinebind.bench.measured import figures
-from kinebind.bench.offset_finders import errors_s, finder_from_matcher
+from kinebind.bench.offset_finders import ByMatcher, errors_s
 from kinebind.bench.sim_cases import SimCases, Spec, case, first_sensors, group, worn_sites
 from kinebind.body.segments import posture
 from kinebind.parts import SITES
@@ -53,7 +53,7 @@ def test_the_sensors_piece_is_inside_the_video_at_every_offset_that_is_searched(
 
 def test_offsets_are_found_and_lie_all_over_the_range():
     cases = [one(number) for number in range(20)]
-    assert np.median(errors_s(finder_from_matcher(MATCHER), cases[:6], (-1.0, 1.0))) < 0.04
+    assert np.median(errors_s(ByMatcher(MATCHER), cases[:6], (-1.0, 1.0))) < 0.04
     offsets = [c.truth.offset_s for c in cases]
     assert min(offsets) < -0.4
     assert max(offsets) > 0.4
@@ -147,7 +147,7 @@ def few(monkeypatch):
 
 
 def test_the_headline_asks_for_what_the_protocol_says(few):
-    found = figures(zero_shot.headline(few, finder_from_matcher(MATCHER)), intervals=False)
+    found = figures(zero_shot.headline(few, ByMatcher(MATCHER)), intervals=False)
     names = [f"{name}_within_100ms" for name in ("sim_wrist_3s", "sim_six_2s", "sim_sway_5s")]
     assert {*names, *(f"{name}_periodic" for name in names)} <= set(found)
     assert {(s.row, s.duration_s, s.range_s, s.sensors) for s in few.asked} == {

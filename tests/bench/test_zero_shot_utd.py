@@ -12,12 +12,13 @@ from kinebind.bench import utd, utd_joined
 from kinebind.bench import zero_shot_utd as zero_shot
 from kinebind.bench.correlation_matcher import CorrelationMatcher
 from kinebind.bench.measured import figures
-from kinebind.bench.offset_finders import errors_s, finder_classical, finder_from_matcher, finder_syncwise, finder_zero
+from kinebind.bench.offset_finders import ByMatcher, BySync, errors_s, finder_syncwise, finder_zero
 from kinebind.bench.scenes import filmed, timing_error_s, worn
 from kinebind.body.segments import posture
 from kinebind.clock import ClockMap
 
 MATCHER = CorrelationMatcher()
+CLASSICAL = BySync("classical")
 
 
 @cache
@@ -56,7 +57,7 @@ def test_clips_are_cut_as_the_benchmark_of_synchronisation_cuts_them():
 
 
 def test_clips_are_synchronised_and_zero_is_not_enough():
-    found = figures(zero_shot.clip_sync(split(2), finder_from_matcher(MATCHER)), intervals=False)
+    found = figures(zero_shot.clip_sync(split(2), ByMatcher(MATCHER)), intervals=False)
     assert found["utd_wrist_within_100ms"] >= 0.8
     assert found["utd_thigh_within_200ms"] >= 0.7
     zero = zero_shot.trivial(split(2))["utd_wrist_predict_zero_within_100ms"]
@@ -64,11 +65,11 @@ def test_clips_are_synchronised_and_zero_is_not_enough():
     assert found["utd_wrist_median_ms"] < 60.0
 
 
-@pytest.mark.parametrize("finder", [finder_syncwise, finder_classical])
+@pytest.mark.parametrize("finder", [finder_syncwise, CLASSICAL])
 def test_other_finders_are_asked_alike(finder):
     cases = zero_shot.joined_cases([c for c in split(1, 3) if c.action < 22], "right_wrist", 15.0, 3)
     (error_s,) = errors_s(finder, cases, (-2.0, 2.0))
-    assert error_s < {finder_syncwise: 1.0, finder_classical: 0.1}[finder]
+    assert error_s < {finder_syncwise: 1.0, CLASSICAL: 0.1}[finder]
     _, confidence = finder(cases[0].imus, cases[0].poses, (-2.0, 2.0))
     assert (confidence is None) == (finder is finder_syncwise)
 
@@ -83,7 +84,7 @@ def test_joined_streams_keep_their_clock_and_lose_their_seams():
         assert case.poses.duration_s == pytest.approx(8.0, abs=0.4)
         assert 0.09 < np.diff(case.imus[0].time_s).max() < 0.4
         assert timing_error_s(case.truth, case.truth, case.imus[0], case.poses) == 0.0
-    assert np.median(errors_s(finder_from_matcher(MATCHER), cases, (-2.0, 2.0))) < 0.05
+    assert np.median(errors_s(ByMatcher(MATCHER), cases, (-2.0, 2.0))) < 0.05
     assert np.median(errors_s(finder_zero, cases, (-2.0, 2.0))) > 0.3
 
 

@@ -5,31 +5,57 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from kinebind.bench import baselines
+from kinebind.bench.processes import parallel
 from kinebind.bench.scenes import timing_error_s
 from kinebind.clock import ClockMap, FloatArray
 from kinebind.imu import Imu
 from kinebind.poses import Poses
 from kinebind.recording import Recording
 from kinebind.tasks.matching import Matcher, joint_curve, lags_between, peak_lag_s
-from kinebind.tasks.sync import sync
+from kinebind.tasks.sync import Method, sync
+from kinebind.tasks.sync.confidence import TOLERANCE_S
+
+_MANY = 50
 
 OffsetFinder = Callable[[Sequence[Imu], Poses, tuple[float, float]], tuple[float, float | None]]
 """(sensors of one clock, one person's poses, smallest and largest offset in seconds) -> (video minus IMU time in
 seconds at the middle of the overlap, the stated probability that it is right or None)."""
 
 
-def finder_from_matcher(matcher: Matcher) -> OffsetFinder:
+@dataclass(frozen=True, eq=False)
+class ByMatcher:
     """The highest point of the summed curves of all sensors."""
 
-    def find(imus: Sequence[Imu], poses: Poses, range_s: tuple[float, float]) -> tuple[float, float | None]:
-        lags_s = lags_between(range_s)
-        return peak_lag_s(joint_curve(matcher, imus, poses, lags_s), lags_s), None
+    matcher: Matcher
 
-    return find
+    def __call__(self, imus: Sequence[Imu], poses: Poses, range_s: tuple[float, float]) -> tuple[float, float | None]:
+        lags_s = lags_between(range_s)
+        return peak_lag_s(joint_curve(self.matcher, imus, poses, lags_s), lags_s), None
+
+
+@dataclass(frozen=True, eq=False)
+class BySync:
+    """`kinebind.tasks.sync.sync`: its best guess, refused or not, with its confidence; infinity where it has none.
+
+    tolerance_s: the timing error that the confidence is about.
+    """
+
+    method: Method
+    tolerance_s: float = TOLERANCE_S
+
+    def __call__(self, imus: Sequence[Imu], poses: Poses, range_s: tuple[float, float]) -> tuple[float, float | None]:
+        together = tuple(i.replace(clock_id="recorder") for i in imus)
+        found = sync(Recording((poses,), together), search_s=range_s, method=self.method, tolerance_s=self.tolerance_s)
+        (answer,) = found.answers
+        if answer.clock is None:
+            return float("inf"), answer.confidence
+        low, high = float(max(i.time_s[0] for i in imus)), float(min(i.time_s[-1] for i in imus))
+        return _offset_in_the_middle_s(answer.clock, low, high, poses), answer.confidence
 
 
 def finder_syncwise(imus: Sequence[Imu], poses: Poses, range_s: tuple[float, float]) -> tuple[float, float | None]:
@@ -40,16 +66,6 @@ def finder_syncwise(imus: Sequence[Imu], poses: Poses, range_s: tuple[float, flo
 def finder_zero(imus: Sequence[Imu], poses: Poses, range_s: tuple[float, float]) -> tuple[float, float | None]:
     """The answer zero, which says how much a figure is worth."""
     return 0.0, None
-
-
-def finder_classical(imus: Sequence[Imu], poses: Poses, range_s: tuple[float, float]) -> tuple[float, float | None]:
-    """`kinebind.tasks.sync.sync`: its best guess, refused or not, with its confidence; infinity where it has none."""
-    together = tuple(i.replace(clock_id="recorder") for i in imus)
-    (answer,) = sync(Recording((poses,), together), search_s=range_s).answers
-    if answer.clock is None:
-        return float("inf"), answer.confidence
-    low, high = float(max(i.time_s[0] for i in imus)), float(min(i.time_s[-1] for i in imus))
-    return _offset_in_the_middle_s(answer.clock, low, high, poses), answer.confidence
 
 
 def _offset_in_the_middle_s(clock: ClockMap, low_s: float, high_s: float, poses: Poses) -> float:
@@ -70,9 +86,14 @@ class SyncCase:
 
 def errors_s(finder: OffsetFinder, cases: Sequence[SyncCase], range_s: tuple[float, float]) -> FloatArray:
     """Timing error (K,) of each case, seconds: the largest over the overlap; infinite where there is no answer."""
-    out = []
-    for case in cases:
-        offset_s, _ = finder(case.imus, case.poses, range_s)
-        clock = ClockMap(offset_s, 0.0, case.truth.ref_time_s) if math.isfinite(offset_s) else None
-        out.append(timing_error_s(clock, case.truth, case.imus[0], case.poses))
-    return np.array(out, dtype=np.float64)
+    own = partial(_error_s, finder, range_s)
+    # The slow one is shared out, where there is enough to make up for the start of processes.
+    slow = isinstance(finder, BySync) and len(cases) >= _MANY
+    found = parallel(own, cases) if slow else [own(case) for case in cases]
+    return np.array(found, dtype=np.float64)
+
+
+def _error_s(finder: OffsetFinder, range_s: tuple[float, float], case: SyncCase) -> float:
+    offset_s, _ = finder(case.imus, case.poses, range_s)
+    clock = ClockMap(offset_s, 0.0, case.truth.ref_time_s) if math.isfinite(offset_s) else None
+    return timing_error_s(clock, case.truth, case.imus[0], case.poses)

@@ -69,7 +69,7 @@ class Outcome:
 def run(data: Path, *, final: bool = False, small: bool = False) -> dict[str, float]:
     """All figures, flat: key → number. `final` opens the test sets. `small` takes few of the clips."""
     metrics: dict[str, float] = {}
-    for part in (_simulated, _confidence, _utd, _neura, _hours):
+    for part in (_simulated, confidence, _utd, _neura, _hours):
         started = time.perf_counter()
         found = part(data, final, SMALL_EVERY if small else 1)
         log.info("%s: %.0f s, %s", part.__name__.strip("_"), time.perf_counter() - started, found)
@@ -211,7 +211,7 @@ def _simulated(data: Path, final: bool, every: int) -> dict[str, float]:
     return metrics
 
 
-def _confidence(data: Path, final: bool, every: int) -> dict[str, float]:
+def confidence(data: Path, final: bool, every: int) -> dict[str, float]:
     """Calibration over everything users may bring, two thirds of it matched; strangers, idle people, a bystander."""
     matched = _flat(parallel(_answered, _tasks(data, final, "", VARIED * 2 // 3, 21, every=every)))
     strangers = _flat(parallel(_answered, _tasks(data, final, "", VARIED // 3, 22, every=every, wrong_person=True)))

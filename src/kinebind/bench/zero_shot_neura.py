@@ -14,7 +14,7 @@ import numpy as np
 from kinebind.bench import neura
 from kinebind.bench.assignment import SITES_HOW, shares_right, sites_table
 from kinebind.bench.measured import Cases, Measured, timing
-from kinebind.bench.offset_finders import OffsetFinder, finder_from_matcher
+from kinebind.bench.offset_finders import OffsetFinder
 from kinebind.clock import FloatArray
 from kinebind.tasks.matching import Matcher
 
@@ -27,11 +27,6 @@ SHANKS = ("left_shank", "right_shank")
 def walking(folder: Path) -> list[neura.Clip]:
     """The protocol's walking clips, the same as those of `kinebind bench sync`."""
     return list(neura.clips(folder, neura.WALKING_S, PER_CAMERA, SEED))
-
-
-def everything(clips: Sequence[neura.Clip], matcher: Matcher, *, finder: OffsetFinder | None = None) -> Measured:
-    """All figures of the walk. finder: how clocks are found, by default by the matcher's curves."""
-    return sites(clips, matcher) | clocks(clips, finder or finder_from_matcher(matcher))
 
 
 def sites(clips: Sequence[neura.Clip], matcher: Matcher) -> Measured:

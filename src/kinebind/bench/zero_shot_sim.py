@@ -16,7 +16,7 @@ import numpy as np
 
 from kinebind.bench.assignment import HOWS, NOW_S, SITES_HOW, on_video_clock, people_table, shares_right, sites_table
 from kinebind.bench.measured import Cases, Measured, timing
-from kinebind.bench.offset_finders import OffsetFinder, SyncCase, errors_s, finder_from_matcher
+from kinebind.bench.offset_finders import OffsetFinder, SyncCase, errors_s
 from kinebind.bench.scenes import CONDITIONS
 from kinebind.bench.sim_cases import SimCases, Spec, first_sensors
 from kinebind.clock import FloatArray
@@ -45,11 +45,9 @@ PAIRS = {"wrists": "left_wrist", "shanks": "left_shank"}
 """Sensors on both sides that may have been swapped."""
 
 
-def everything(cases: SimCases, matcher: Matcher, *, finder: OffsetFinder | None = None) -> Measured:
-    """All figures. finder: how clocks are found, by default by the matcher's curves."""
-    find = finder or finder_from_matcher(matcher)
-    out = headline(cases, find) | curves(cases, find)
-    return out | sites(cases, matcher) | swapped(cases, matcher) | people(cases, matcher)
+def matched(cases: SimCases, matcher: Matcher) -> Measured:
+    """All figures that are about which fits which."""
+    return sites(cases, matcher) | swapped(cases, matcher) | people(cases, matcher)
 
 
 def trivial(cases: SimCases) -> Measured:

@@ -14,7 +14,7 @@ import numpy as np
 from kinebind.bench import utd
 from kinebind.bench.assignment import HOWS, NOW_S, people_table, shares_right
 from kinebind.bench.measured import Cases, Measured, timing
-from kinebind.bench.offset_finders import OffsetFinder, SyncCase, errors_s, finder_from_matcher, finder_zero
+from kinebind.bench.offset_finders import OffsetFinder, SyncCase, errors_s, finder_zero
 from kinebind.bench.utd_joined import joined_cases, middle, together
 from kinebind.clock import FloatArray
 from kinebind.imu import Imu
@@ -35,11 +35,14 @@ JOINED_RANGE_S = (-2.0, 2.0)
 MOST_PEOPLE = 8
 
 
-def everything(clips: Sequence[utd.Clip], matcher: Matcher, *, finder: OffsetFinder | None = None) -> Measured:
-    """All figures of a split. finder: how clocks are found, by default by the matcher's curves."""
-    find = finder or finder_from_matcher(matcher)
-    out = clip_sync(clips, find) | joined_sync(clips, find)
-    return out | retrieval_2s(clips, matcher) | retrieval_full(clips, matcher) | people(clips, matcher)
+def clocks(clips: Sequence[utd.Clip], finder: OffsetFinder) -> Measured:
+    """All figures of a split that are about clocks."""
+    return clip_sync(clips, finder) | joined_sync(clips, finder)
+
+
+def matched(clips: Sequence[utd.Clip], matcher: Matcher) -> Measured:
+    """All figures of a split that are about which fits which."""
+    return retrieval_2s(clips, matcher) | retrieval_full(clips, matcher) | people(clips, matcher)
 
 
 def trivial(clips: Sequence[utd.Clip], cut_seed: int = CUT_SEED, trim_seed: int = TRIM_SEED) -> Measured:

@@ -15,23 +15,24 @@ from kinebind.cli.console import Screen
 from kinebind.errors import InputError
 from kinebind.output.folder import check_out
 
-_NAMES = ("sync", "simulate", "mobind")
+_NAMES = ("sync", "simulate", "mobind", "zero-shot")
 _OF = {
-    "--small": ("sync", "mobind"), "--fit": ("sync",), "--smoke": ("mobind",), "--minutes": ("mobind",),
+    "--small": ("sync", "mobind", "zero-shot"), "--fit": ("sync",), "--smoke": ("mobind",), "--minutes": ("mobind",),
     "--work": ("mobind",), "--device": ("mobind",),
 }  # fmt: skip
 """The benchmarks that an option is for."""
 
 
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="sync, simulate or mobind.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="sync, simulate, mobind or zero-shot.")],
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The unpacked data sets; by default KINEBIND_DATA.")
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of results files.")] = Path("results"),
     final: Annotated[bool, typer.Option("--final", help="Open the test sets. Logged.")] = False,
     small: Annotated[
-        bool, typer.Option("--small", help="A quick look on few clips (sync); a study for two cores (mobind).")
+        bool,
+        typer.Option("--small", help="A look at few clips (sync, zero-shot); a study for two cores (mobind)."),
     ] = False,
     fit: Annotated[bool, typer.Option("--fit", help="First fit the confidence anew (sync).")] = False,
     smoke: Annotated[
@@ -60,7 +61,7 @@ def bench(
     for flag, names in _OF.items():
         if given[flag] and name not in names:
             raise InputError(f"{flag} means nothing for the benchmark {name}.", "Leave it out.")
-    if final and (smoke or (small and name == "sync")):
+    if final and (smoke or (small and name != "mobind")):
         raise InputError(
             f"{'--smoke' if smoke else '--small'} has no use for the test sets.",
             "Leave out --final, or measure in full.",
@@ -101,7 +102,9 @@ def bench(
             assert folder is not None
             metrics = _run(name, folder, final=final, fit=fit, small=small)
     variant: Literal["small", "full"] = "full" if size == "full" else "small"
-    path = write_results(name, metrics, command=command, variant=variant, folder=out, apart=name != "mobind" or smoke)
+    path = write_results(
+        name.replace("-", "_"), metrics, command=command, variant=variant, folder=out, apart=name != "mobind" or smoke
+    )
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for row in shown(metrics):
         table.add_row(*row)
@@ -117,6 +120,10 @@ def _run(name: str, data: Path, *, final: bool, fit: bool, small: bool) -> dict[
         from kinebind.bench import simulate
 
         return simulate.run(data, final=final)
+    if name == "zero-shot":
+        from kinebind.bench import zero_shot
+
+        return zero_shot.run(data, final=final, small=small)
     from kinebind.bench import calibrate, sync
 
     if fit:
