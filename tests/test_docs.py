@@ -85,7 +85,8 @@ def test_a_pages_examples_run(page, capsys):
 def test_pages_name_flags_that_there_are(name, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     for command in (
-        "sync", "inspect", "convert", "bench", "train", "finetune", "test", "simulate", "embed", "export", "data build"
+        "sync", "inspect", "convert", "bench", "train", "finetune align", "finetune recognise", "test",
+        "simulate", "embed", "export", "data build"
     ):  # fmt: skip
         run([*command.split(), "--help"])
     # The first is torchrun's, the second that of kinebind.training.ship.

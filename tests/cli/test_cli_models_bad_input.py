@@ -175,7 +175,7 @@ def test_a_loss_that_is_not_finite(here, kinebind):
     kinebind(*words).refused("In epoch 0, batch", "ben/swing", "not finite", "state.safetensors holds the last good")
     state = load_file(here / "new" / "state.safetensors")
     assert all(torch.isfinite(tensor).all() for name, tensor in state.items() if name.startswith("model/"))
-    tune = ("finetune", BEST, "--store", "new/windows", "--out", "tuned", *DEVICE)
+    tune = ("finetune", "recognise", BEST, "--store", "new/windows", "--out", "tuned", *DEVICE)
     kinebind(*tune).refused("In epoch 0 the loss is not finite", "ben/swing", "--rate")
     assert not (here / "tuned").exists()
 
@@ -284,7 +284,9 @@ def test_flags_that_mean_nothing(kinebind, tested, train):
     kinebind("test", "har", BEST, "--store", "store", *DEVICE, "--head", BEST).refused("safetensors file, but no head")
     train("--device", "tpu").refused("--device has 'tpu'")
     train("--minutes", "0").refused("max_minutes = 0.0 is not above zero")
-    kinebind("finetune", BEST, "--store", "store", "--out", "t", *DEVICE, "--batch", "1").refused("batch of one")
+    kinebind("finetune", "recognise", BEST, "--store", "store", "--out", "t", *DEVICE, "--batch", "1").refused(
+        "batch of one"
+    )
     if not torch.cuda.is_available():
         train("--device", "cuda").refused("no GPU")
 

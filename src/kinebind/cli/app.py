@@ -21,12 +21,13 @@ from kinebind.cli.demo import demo
 from kinebind.cli.embed import embed
 from kinebind.cli.evaluate import evaluate
 from kinebind.cli.export import export
+from kinebind.cli.finetune import finetune
 from kinebind.cli.inspect import inspect
 from kinebind.cli.locate import locate
 from kinebind.cli.search import search
 from kinebind.cli.simulate import simulate
 from kinebind.cli.sync import sync
-from kinebind.cli.train import finetune, train
+from kinebind.cli.train import train
 from kinebind.errors import InputError
 
 app = typer.Typer(
@@ -61,13 +62,14 @@ def _common(
 
 _COMMANDS: dict[str, options.Command] = {
     "sync": sync, "locate": locate, "search": search, "simulate": simulate, "inspect": inspect, "convert": convert,
-    "embed": embed, "train": train, "finetune": finetune, "test": evaluate, "export": export, "demo": demo,
+    "embed": embed, "train": train, "test": evaluate, "export": export, "demo": demo,
     "bench": bench,
 }  # fmt: skip
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
 app.add_typer(data)
 app.add_typer(corpus)
+app.add_typer(finetune)
 
 
 def run(arguments: Sequence[str]) -> int:
