@@ -1,4 +1,4 @@
-"""Tokens of a stream of any length in bounded memory: a minute at a time, each with all that its tokens see.
+"""Tokens of a stream of any length in bounded memory: piece by piece, each with all that its tokens see.
 
 Attention over a stream of T tokens makes tables of T × T, though a token looks at its neighbours alone. So longer
 streams are embedded piece by piece; what lies beyond a piece's own tokens is computed with it and thrown away.
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from kinebind.nn.universal import PER_TOKEN, REACH, UniversalConfig
 
-CHUNK = 600
-"""Tokens embedded at once: a minute."""
+CHUNK = 160
+"""Tokens embedded at once: more, and tables grow; fewer, and more is computed twice."""
 STEM = 2
 """Tokens to each side that the convolutions before the blocks look at: samples 5k − 9 … 5k + 13 of token k."""
 
