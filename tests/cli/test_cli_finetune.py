@@ -68,6 +68,6 @@ def test_what_cannot_be_used_is_told_or_refused(own, kinebind):
     shutil.copy(own / "take1" / "left_wrist.csv", own / "watch.csv")
     said = kinebind("finetune", "align", "bare.toml", "--out", "t.safetensors")
     said.refused("0 s of sensors with known clock, site and limb")
-    assert "where it is worn is not said" in said.err
+    assert "where it is worn is not said" in said.out
     kinebind("finetune", "align", "take1/poses.npz", "--out", "t.safetensors").refused("0 s of sensors")
     assert not (own / "t.safetensors").exists()

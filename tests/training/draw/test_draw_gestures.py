@@ -7,7 +7,7 @@ import torch
 
 from kinebind.body.segments import SEGMENTS
 from kinebind.training.draw.figure import joints
-from kinebind.training.draw.gestures import ARMS, _Draws, _made_up_poses, led_arms, led_legs, smooth
+from kinebind.training.draw.gestures import ARMS, _Draws, _made_up_poses, led_arms, led_legs, led_trunk, smooth
 from kinebind.training.draw.turns import conjugate, matrices, multiply, rotate
 
 GRID_S = torch.arange(400) / 100.0
@@ -50,6 +50,32 @@ def test_who_raises_a_knee_stands_on_the_other_leg():
     turned = [multiply(conjugate(rot[:, :, k]), led[:, :, k])[..., :3].norm(dim=-1)[one_legged] for k in (left, right)]
     assert torch.minimum(*turned).max() < 1e-6
     assert torch.maximum(*turned).amax(dim=1).min() > 0.1
+
+
+def test_a_trunk_leans_to_the_front_and_takes_the_arms_with_it():
+    rot, root = standing(60)
+    led = led_trunk(rot, GRID_S, torch.arange(60), torch.Generator().manual_seed(1))
+    legs = [k for k, name in enumerate(SEGMENTS) if name.split("_")[-1] in ("thigh", "shank", "foot")]
+    assert torch.equal(led[:, :, legs], rot[:, :, legs])
+    before, after = placed(rot, root), placed(led, root)
+    ahead = -(after["neck"] - before["neck"])[..., 1]  # they face −y
+    assert ahead.max() > 0.25
+    assert ahead.min() > -0.2
+    chest = SEGMENTS.index("chest")
+    for arm in ARMS[0] + ARMS[1]:
+        apart = multiply(conjugate(led[:, :, chest]), led[:, :, arm])
+        assert (apart - multiply(conjugate(rot[:, :, chest]), rot[:, :, arm])).abs().max() < 1e-5
+    bent = 2.0 * torch.asin(multiply(conjugate(rot[:, :, chest]), led[:, :, chest])[..., :3].norm(dim=-1))
+    assert 0.9 < bent.max() < 1.7
+
+
+def test_some_do_with_the_right_arm_what_the_left_does():
+    rot, _ = standing(80)
+    led = led_arms(rot[:, 0], rot, GRID_S, torch.arange(80), torch.Generator().manual_seed(1))
+    chest = SEGMENTS.index("chest")
+    left, right = (multiply(conjugate(rot[:, :, [chest]]), led[:, :, list(arm)]) for arm in ARMS)
+    alike = (left * torch.tensor([1.0, -1.0, -1.0, 1.0]) - right).abs().amax(dim=(1, 2, 3)) < 1e-5
+    assert 10 < alike.sum() < 40
 
 
 def test_made_up_arms_stay_within_reach():

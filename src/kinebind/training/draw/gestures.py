@@ -25,6 +25,9 @@ _LIBRARY, _HANGING = 0.4, 0.3
 """Of arms: share that take the library's poses. Of made-up poses: share in which the arm hangs."""
 _TO_AND_FRO, _AGAIN, _FLOWING = 0.25, 0.2, 0.25
 """Shares of gestures that return to where they began; that alternate evenly between two poses; that never stop."""
+_BOTH, _SMALL = 0.3, 0.4
+"""Shares of bodies whose right arm does what the left does; of arms that go again and again, of those that shake or
+wave: little and fast."""
 _TOP_RATE = 12.0
 """rad/s: moves that would be faster take longer."""
 
@@ -58,10 +61,10 @@ class _Draws:
         """Normal numbers of each body's own."""
         return torch.randn(self.count, *shape, generator=self.generator, device=self.model.device)
 
-    def timing(self, span_s: float, slow_s: float, reach: Tensor, again: Tensor) -> _Timing:
-        """Moves that cover span_s and reach (B, K) radians; evenly long ones without rest where `again` (B,)."""
+    def timing(self, fast_s: float, slow_s: float, reach: Tensor, again: Tensor) -> _Timing:
+        """Moves of fast_s to slow_s that reach (B, K) radians; evenly long ones where `again` (B,)."""
         moves = reach.shape[1]
-        move_s = 0.25 + slow_s * self.uniform(0.0, 1.0, moves) ** 1.5
+        move_s = fast_s + (slow_s - fast_s) * self.uniform(0.0, 1.0, moves) ** 1.5
         rest_s = 0.5 * self.uniform(-0.5, 0.5, moves).clamp_min(0.0)
         move_s = torch.where(again[:, None], move_s[:, :1], move_s)
         rest_s = torch.where(again[:, None], rest_s[:, :1] * 0.3, rest_s)
@@ -83,6 +86,9 @@ def led_arms(library_rot: Tensor, rot: Tensor, grid_s: Tensor, model: Tensor, ge
     moves = _moves(grid_s)
     chest = rot[:, :, _CHEST]
     rot = rot.clone()
+    left: Tensor | None = None
+    both = draws.uniform(0.0, 1.0) < _BOTH
+    mirror = torch.tensor([1.0, -1.0, -1.0, 1.0], device=rot.device)
     for side, arm in zip((1.0, -1.0), ARMS, strict=True):
         key = torch.where(
             draws.uniform(0.0, 1.0, 1, 1, 1) < _LIBRARY,
@@ -94,10 +100,14 @@ def led_arms(library_rot: Tensor, rot: Tensor, grid_s: Tensor, model: Tensor, ge
         returning = kind < _AGAIN + _TO_AND_FRO
         odd = torch.arange(moves, device=rot.device) % 2 == 1
         key = torch.where((returning[:, None] & ~odd)[..., None, None], key[:, :1], key)
-        key = torch.where((again[:, None] & odd)[..., None, None], key[:, 1:2], key)
+        little = from_rotvec(0.4 * draws.uniform(-1.0, 1.0, 1, 2, 3))
+        other = torch.where(
+            (draws.uniform(0.0, 1.0) < _SMALL)[:, None, None, None], multiply(key[:, :1], little), key[:, 1:2]
+        )
+        key = torch.where((again[:, None] & odd)[..., None, None], other, key)
         key = multiply(from_rotvec(0.12 * draws.own(moves, 1, 3)), key)
         reach = 2.0 * torch.acos((key * key.roll(-1, 1)).sum(-1).abs().clamp_max(1.0)).amax(dim=-1)  # (B, K)
-        timing = draws.timing(float(grid_s[-1]), 0.9, reach, again)
+        timing = draws.timing(0.12, 1.15, reach, again)
         k, u = timing.at(grid_s)
         rows = torch.arange(draws.count, device=rot.device)[:, None]
         led = between(key[rows, k], key[rows, k + 1], u[..., None].expand(-1, -1, 2))  # (B, T, 2, 4)
@@ -106,7 +116,36 @@ def led_arms(library_rot: Tensor, rot: Tensor, grid_s: Tensor, model: Tensor, ge
             every_s = 0.22 + 0.5 * draws.uniform(0.0, 1.0, 1)[flowing]
             every_s = torch.maximum(every_s, reach[flowing].amax(dim=1, keepdim=True) / _TOP_RATE)
             led[flowing] = _through(key[flowing], grid_s[None] / every_s)
+        if left is not None:
+            led = torch.where(both[:, None, None, None], left * mirror, led)
+        left = led
         rot[:, :, list(arm)] = multiply(chest[:, :, None], led)
+    return rot
+
+
+def led_trunk(rot: Tensor, grid_s: Tensor, model: Tensor, generator: torch.Generator) -> Tensor:
+    """Bodies (B, T, 13, 4) that twist, lean and bend sideways, arms and head with the chest, the pelvis a little."""
+    draws = _Draws(model, generator)
+    moves = _moves(grid_s)
+    most = torch.tensor([0.9, 0.7, 0.3], device=rot.device)  # twist, lean, bend
+    level = most * draws.uniform(-1.0, 1.0, moves, 3) * (1.0 + 0.08 * draws.own(moves, 3))
+    level[..., 1] += 0.3  # nobody leans back as far as to the front
+    level = level * (draws.uniform(0.0, 1.0, moves, 1) < 0.7) * draws.uniform(0.3, 1.0, 1, 1)
+    again = draws.uniform(0.0, 1.0) < 0.3
+    timing = draws.timing(0.25, 1.5, level.diff(dim=1, append=level[:, :1]).norm(dim=-1), again)
+    k, u = timing.at(grid_s)
+    rows = torch.arange(draws.count, device=rot.device)[:, None]
+    now = level[rows, k] + u[..., None] * (level[rows, k + 1] - level[rows, k])  # (B, T, 3)
+    left = heading(rot[:, :, _PELVIS])
+    zero = torch.zeros_like(left)
+    sideways = torch.stack([left.cos(), left.sin(), zero], dim=-1)
+    ahead = torch.stack([left.sin(), -left.cos(), zero], dim=-1)
+    up = torch.stack([zero, zero, zero + 1.0], dim=-1)
+    vector = now[..., :1] * up + now[..., 1:2] * sideways + now[..., 2:] * ahead
+    rot = rot.clone()
+    for segment in (*(s for arm in ARMS for s in arm), *_TRUNK):
+        share = 0.3 if segment == _PELVIS else 1.0
+        rot[:, :, segment] = multiply(from_rotvec(share * vector), rot[:, :, segment])
     return rot
 
 
@@ -122,7 +161,7 @@ def led_legs(
     most = draws.uniform(0.5, 1.9, 1)
     level = most * draws.uniform(0.75, 1.0, moves) * odd * (1.0 + 0.08 * draws.own(moves))
     again = draws.uniform(0.0, 1.0) < 0.5
-    timing = draws.timing(float(grid_s[-1]), 1.2, level.amax(dim=1, keepdim=True).expand(-1, moves), again)
+    timing = draws.timing(0.3, 1.5, level.amax(dim=1, keepdim=True).expand(-1, moves), again)
     k, u = timing.at(grid_s)
     left = heading(rot[:, :, _PELVIS])
     axis = torch.stack([left.cos(), left.sin(), torch.zeros_like(left)], dim=-1)  # (B, T, 3)
@@ -155,7 +194,7 @@ def smooth(u: Tensor) -> Tensor:
 
 
 def _moves(grid_s: Tensor) -> int:
-    return 3 + int(float(grid_s[-1]) / 0.25)
+    return 3 + int(float(grid_s[-1]) / 0.15)
 
 
 def _library_poses(library_rot: Tensor, arm: tuple[int, ...], draws: _Draws, moves: int) -> Tensor:

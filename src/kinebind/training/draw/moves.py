@@ -17,7 +17,7 @@ from torch import Tensor
 from kinebind.body.segments import SEGMENTS
 from kinebind.training.corpus import Corpus
 from kinebind.training.corpus_file import ROT_SCALE
-from kinebind.training.draw.gestures import ARMS, led_arms, led_legs, smooth
+from kinebind.training.draw.gestures import ARMS, led_arms, led_legs, led_trunk, smooth
 from kinebind.training.draw.noise import slow_noise
 from kinebind.training.draw.turns import about_z, between, conjugate, heading, multiply, normalised, rotate
 
@@ -41,8 +41,8 @@ class Variety:
 
     warp: range of time's factor, as a logarithm. uneven: σ of the slow wander of its logarithm within a clip.
     alike: share of bodies that do what another body of the batch does, in their own time: one action, several takes.
-    standing: on the spot, trunk and legs all but still; of these still_arms and still_legs are led, of others
-    driven_arms and driven_legs.
+    standing: on the spot, trunk and legs all but still; of these still_arms, still_trunk and still_legs are led, of
+    others driven_arms, driven_trunk and driven_legs.
     """
 
     warp: tuple[float, float] = (-0.25, 0.35)
@@ -53,8 +53,10 @@ class Variety:
     upper_of_another: float = 0.2
     standing: float = 0.35
     driven_arms: float = 0.35
+    driven_trunk: float = 0.05
     driven_legs: float = 0.03
     still_arms: float = 0.65
+    still_trunk: float = 0.3
     still_legs: float = 0.25
 
 
@@ -174,6 +176,7 @@ def draw_motion(
     rot = torch.where(chance(variety.upper_of_another)[:, None, None, None], mixed, rot)
     for by_hand, by_hand_still, led in (
         (variety.driven_legs, variety.still_legs, _with_legs), (variety.driven_arms, variety.still_arms, _with_arms),
+        (variety.driven_trunk, variety.still_trunk, _with_trunk),
     ):  # fmt: skip
         driven = torch.where(standing, chance(by_hand_still)[model], chance(by_hand)[model])
         rows = torch.nonzero(driven)[:, 0]
@@ -197,6 +200,12 @@ def _with_arms(
     library: Library, rot: Tensor, root: Tensor, grid_s: Tensor, model: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     return led_arms(library.rot, rot, grid_s, model, generator), root
+
+
+def _with_trunk(
+    _library: Library, rot: Tensor, root: Tensor, grid_s: Tensor, model: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    return led_trunk(rot, grid_s, model, generator), root
 
 
 def _with_legs(
