@@ -88,7 +88,8 @@ def real(utd_clips: Sequence[utd.Clip], neura_folder: Path | None, method: Metho
     sure, hit, own = np.array(stated), np.array(right, dtype=np.float64), np.array(matched)
     out |= {"ece_real": expected_calibration_error(sure, hit), "ece_real_cases": float(sure.size)}
     for k, group in enumerate(np.array_split(np.argsort(sure, kind="stable"), 10)):
-        out |= {f"ece_real_stated_{k}": float(sure[group].mean()), f"ece_real_right_{k}": float(hit[group].mean())}
+        if group.size:
+            out |= {f"ece_real_stated_{k}": float(sure[group].mean()), f"ece_real_right_{k}": float(hit[group].mean())}
     out["share_at_0p9"] = float((sure[own] >= SURE).mean())
     if (sure[own] >= SURE).any():
         out["wrong_at_0p9"] = float(1.0 - hit[own][sure[own] >= SURE].mean())
@@ -165,6 +166,6 @@ def _crowd_answer(sources: tuple[Source, ...], number: int) -> tuple[float, floa
     )  # fmt: skip
     result = locate(drawn.recording, shipped_once().matcher(told=0.0))
     refused: FloatArray = np.array([f.person is None for f in result.findings], dtype=np.float64)
-    worn = np.array([drawn.truth[f.name] is not None for f in result.findings])
-    person = [f.person == (drawn.truth[f.name] or ("",))[0] for f in result.findings if drawn.truth[f.name]]
+    worn = np.array([drawn.truth[f.sensor] is not None for f in result.findings])
+    person = [f.person == (drawn.truth[f.sensor] or ("",))[0] for f in result.findings if drawn.truth[f.sensor]]
     return float(refused[~worn].mean()), float(refused[worn].mean()), float(np.mean(person))

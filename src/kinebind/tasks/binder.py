@@ -107,12 +107,12 @@ class Binder:
             notes = [*notes, f"The video never shows the {known.replace('_', ' ')} of person '{poses.person}'."]
         return _embedding(tokens, stream.first, valid, known, poses.person, notes)
 
-    def matcher(self, *, told: float = 0.5) -> UniversalMatcher:
+    def matcher(self, *, told: float = 0.5, slack_s: float = 0.0) -> UniversalMatcher:
         """The model as a matcher of sensors and limbs at any lag (`kinebind.tasks.matching`).
 
-        told: weight of what Pose2IMU says beside the tokens' cosine.
+        told: weight of what Pose2IMU says beside the tokens' cosine. slack_s: of clocks that are right but for so much.
         """
-        return UniversalMatcher(self.model, told=told)
+        return UniversalMatcher(self.model, told=told, slack_s=slack_s)
 
     def __repr__(self) -> str:
         name = self.about.get("name", "universal")

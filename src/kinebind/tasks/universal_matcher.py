@@ -48,16 +48,18 @@ class Seen:
 class UniversalMatcher:
     """Matches by the cosine of token sequences, and by how well Pose2IMU's signals agree with the sensor's.
 
-    told: weight of the latter's correlation beside the cosine.
+    told: weight of the latter's correlation beside the cosine. slack_s: a lag's score is the best within so much of it,
+    for clocks that are right but for a frame or two; none where the lag itself is looked for.
     """
 
     name = "universal"
 
-    def __init__(self, model: Encoders, told: float = 0.5, phases: bool = True) -> None:
+    def __init__(self, model: Encoders, told: float = 0.5, phases: bool = True, slack_s: float = 0.0) -> None:
         if isinstance(model, torch.nn.Module):
             model.eval()
         self.model = model
         self.told = told
+        self.slack = round(slack_s * RATE_HZ)
         self.phases = range(PER_TOKEN) if phases else range(1)
         self._people: dict[int, tuple[Poses, SeenStream]] = {}
 
@@ -92,8 +94,17 @@ class UniversalMatcher:
 
     def scores(self, felt: Sequence[Felt], seen: Sequence[Seen], lags_s: FloatArray) -> FloatArray:
         """(N, M, L): score of each pair where video_time = imu_time + lag, within about ±(1 + told)."""
-        out = np.zeros((len(felt), len(seen), len(lags_s)))
         steps = np.round(np.asarray(lags_s) * RATE_HZ).astype(np.int64)
+        if self.slack:
+            around = np.arange(-self.slack, self.slack + 1)
+            needed = np.unique(steps[:, None] + around)
+            all_near = self._at_steps(felt, seen, needed)
+            return all_near[..., np.searchsorted(needed, steps[:, None] + around)].max(axis=-1)
+        return self._at_steps(felt, seen, steps)
+
+    def _at_steps(self, felt: Sequence[Felt], seen: Sequence[Seen], steps: npt.NDArray[np.int64]) -> FloatArray:
+        """Scores (N, M, L) at lags of whole steps (L,) of the grid."""
+        out = np.zeros((len(felt), len(seen), steps.size))
         first_x = np.array([f.first for f in felt])
         first_y = np.array([s.first for s in seen])
         x, x_there = _stacked([f.tokens for f in felt], [f.there for f in felt])
