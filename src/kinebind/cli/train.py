@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from kinebind.training.store import WindowStore
 
 TIME_UP = 4
+UNIVERSAL = "universal"
+_CHANGED = {"steps": int, "seed": int, "learning_rate": float, "body_seconds": float, "weight_decay": float}
+"""What --set may change of the universal model's training, in its table train."""
 WINDOWS = "windows"
 """Where in the folder of a training its windows lie, unless a store is named."""
 
@@ -38,6 +42,9 @@ def train(
         float | None, typer.Option(metavar="N", help="Stop after so long; the same command goes on.")
     ] = None,
     set: own.Changes = None,
+    corpus: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of universal: the motion, from kinebind corpus build.")
+    ] = None,
     device: own.Device = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves to OUT/tensorboard.")] = False,
     json: options.Json = False,
@@ -45,9 +52,18 @@ def train(
 ) -> int:
     """Train a model by a recipe; what was stopped or killed goes on by itself.
 
+    The recipe universal trains the universal model on sensors and videos drawn from a --corpus of motion.
+
     Exit code: 0 finished, 4 its time was up (give the same command again), 2 bad input.
     """
     screen = Screen(json=json and own.leads(), quiet=quiet or not own.leads())
+    if recipe == UNIVERSAL:
+        for flag, given in (("--data", data), ("--store", store), ("--init", init), ("--tensorboard", tensorboard)):
+            if given:
+                raise InputError(f"{flag} means nothing for the recipe {UNIVERSAL}.", "Leave it out.")
+        return _universal(corpus, out or Path("runs", UNIVERSAL), minutes, set or [], own.device_by(device), screen)
+    if corpus is not None:
+        raise InputError(f"--corpus is for the recipe {UNIVERSAL}.", "Name --data or --store.")
     chosen = own.recipe_by(recipe, set)
     on = own.device_by(device)
     folder = out or Path("runs", chosen.name)
@@ -85,6 +101,51 @@ def train(
             "data_wait_share": outcome.data_wait_share, "history": outcome.history,
         })  # fmt: skip
     return 0 if outcome.finished else TIME_UP
+
+
+def _universal(
+    corpus: Path | None, folder: Path, minutes: float | None, changes: Sequence[str], device: str, screen: Screen
+) -> int:
+    """Train the universal model, and write it as universal.safetensors once it is finished."""
+    if corpus is None:
+        raise InputError("There is nothing to train on.", "Name the motion with --corpus FILE (kinebind corpus build).")
+    if minutes is not None and not minutes > 0:
+        raise InputError(f"--minutes {minutes:g} is no time to do anything in.", "Give the minutes that it may take.")
+    settings: dict[str, float] = {}
+    for word in changes:
+        name, _, value = word.removeprefix("train.").partition("=")
+        try:
+            settings[name] = _CHANGED[name](value)
+        except (KeyError, ValueError) as error:
+            known = ", ".join(f"train.{key}" for key in _CHANGED)
+            raise InputError(f"--set has '{word}'.", f"Write KEY=NUMBER with a key of {known}.") from error
+        if not settings[name] >= 0 or (name != "seed" and name != "weight_decay" and not settings[name] > 0):
+            raise InputError(f"--set has '{word}'.", "Give a number above zero.")
+    check_out(folder)
+    # Here, because this imports torch.
+    from kinebind.training.corpus import Corpus
+    from kinebind.training.draw.moves import Library
+    from kinebind.training.ship import ship
+    from kinebind.training.universal import Trainer, UniversalTraining
+
+    config = UniversalTraining(**settings)  # type: ignore[arg-type]
+    with screen.busy(f"Reading {corpus}"):
+        library = Library.of(Corpus.open(corpus), config.source_weights, device)
+    trainer = Trainer(config, folder, device)
+    parameters = sum(p.numel() for p in trainer.model.parameters())
+    screen.say(f"universal: {parameters:,} parameters, step {trainer.step} of {config.steps}, on {device}.")
+    with screen.logging():
+        finished = trainer.train(library, minutes)
+    model = ship(folder / "state.pt", folder / "universal.safetensors", corpus=corpus) if finished else None
+    last = trainer.history[-1] if trainer.history else {}
+    state = f"finished: {model}" if finished else "its time was up; the same command goes on"
+    screen.show(f"Step {trainer.step} of {config.steps}, {trainer.seconds / 60.0:.1f} minutes: {state}.")
+    screen.answer({
+        "format": "kinebind-train-1", "recipe": UNIVERSAL, "finished": finished, "device": device,
+        "steps": trainer.step, "pairs": trainer.pairs, "minutes": trainer.seconds / 60.0, "parameters": parameters,
+        "best": str(model) if model else None, "last": last, "history": trainer.history,
+    })  # fmt: skip
+    return 0 if finished else TIME_UP
 
 
 def _windows(recipe: Recipe, data: Path | None, store: Path | None, out: Path, screen: Screen) -> WindowStore:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,11 @@ from kinebind.training.corpus_file import described, read_index
 
 SHIPPED = Path(kinebind.__file__).parent / "weights" / "universal.safetensors"
 LARGEST_BYTES = 20_000_000
-LICENCE = "CC BY-NC 4.0"
+LICENCES = {
+    "CC BY-NC 4.0": "https://creativecommons.org/licenses/by-nc/4.0/",
+    "CC BY 4.0": "https://creativecommons.org/licenses/by/4.0/",
+}
+"""What weights may be under, by what they were trained on, and where it stands."""
 
 
 def ship(
@@ -85,21 +89,33 @@ def _state(path: Path) -> dict[str, Any]:
 
 def _about(found: Mapping[str, Any], corpus: str | Path | None, commit: str, provisional: bool) -> dict[str, Any]:
     about: dict[str, Any] = {
-        "name": "universal", "provisional": provisional, "licence": LICENCE,
-        "licence_url": "https://creativecommons.org/licenses/by-nc/4.0/",
-        "kinebind": kinebind.__version__, "commit": commit, "figures": "results/zero_shot.json",
+        "name": "universal", "provisional": provisional, "kinebind": kinebind.__version__, "commit": commit,
+        "figures": "results/zero_shot.json",
         "training": {
             "steps": int(found.get("step", 0)), "pairs": int(found.get("pairs", 0)),
             "minutes": round(float(found.get("seconds", 0.0)) / 60.0, 1),
         },
     }  # fmt: skip
+    terms = ["CC BY-NC"]  # of motion that nobody names, the strictest
     if corpus is not None:
         told = described(read_index(corpus))
         about["data"] = {
             name: {"clips": own["clips"], "hours": round(own["hours"], 3), "terms": own["terms"]}
             for name, own in told["sources"].items()
         }
-    return about
+        terms = [own["terms"] for own in told["sources"].values()]
+    about["licence"] = licence_for(terms)
+    return about | {"licence_url": LICENCES[about["licence"]]}
+
+
+def licence_for(terms: Sequence[str]) -> str:
+    """The licence of weights that were trained on sets of these terms: free only where every set is known to be.
+
+    >>> licence_for(["CC BY-NC 4.0", "Free for all uses."]), licence_for(["Free for all uses."])
+    ('CC BY-NC 4.0', 'CC BY 4.0')
+    """
+    free = all("-NC" not in t and ("free" in t.lower() or "CC BY" in t or "CC0" in t) for t in terms)
+    return "CC BY 4.0" if free and terms else "CC BY-NC 4.0"
 
 
 def _commit() -> str:
