@@ -17,7 +17,7 @@ from kinebind.tasks.sync.cues import NORM_CUES, Felt, Pairing, pair_with_limb, p
 from kinebind.tasks.sync.evidence import lagged_evidence
 from kinebind.tasks.sync.limb_signals import RATE_HZ, Track
 from kinebind.tasks.sync.result import Method
-from kinebind.tasks.sync.token_evidence import TokenPair, token_evidence
+from kinebind.tasks.sync.token_evidence import CUES_BESIDE, TokenPair, token_evidence
 
 IntArray = npt.NDArray[np.int64]
 TokensOf = Callable[[Imu, str], TokenPair]
@@ -129,6 +129,7 @@ def windows_evidence(
                 nats, seconds[some] = lagged_evidence(x, y, pairing.cues, 1 - lags, 0, hypothesis.rate_hz)
                 found[site][some] = nats.sum(axis=-1)
                 if pairing.learned is not None:
+                    found[site][some] *= CUES_BESIDE
                     seen, felt = pairing.learned.y, pairing.learned.x
                     y = _rows(seen.rows, start[some] - seen.first, length)
                     x = _rows(felt.rows, start[some] - first_lag[some] - lags + 1 - felt.first, length + lags - 1)

@@ -15,7 +15,7 @@ from kinebind.clock import FloatArray
 from kinebind.tasks.sync.cues import Pairing
 from kinebind.tasks.sync.evidence import lagged_evidence
 from kinebind.tasks.sync.hypothesis import Hypothesis
-from kinebind.tasks.sync.token_evidence import TokenPair, token_evidence
+from kinebind.tasks.sync.token_evidence import CUES_BESIDE, TokenPair, token_evidence
 
 LONGEST_S = 60.0
 """Support is looked at in this much of the reference about the middle of what is seen."""
@@ -83,6 +83,8 @@ def _at(pairing: Pairing, start: int, stop: int, lag: int, rate_hz: float) -> tu
         return {cue.name: 0.0 for cue in pairing.cues}, 0.0
     shift = (y0 + pairing.y_first) - (x0 + pairing.x_first)
     nats, overlap_s = lagged_evidence(x, y, pairing.cues, lag - 1 - shift, lag + 1 - shift, rate_hz)
+    if pairing.learned is not None:
+        nats = CUES_BESIDE * nats
     total = nats.sum(axis=1)
     if pairing.learned is not None:
         told = _told(pairing.learned, start, stop, lag, rate_hz)

@@ -3,7 +3,7 @@
 At a lag the tokens of a sensor and of a limb have a cosine c over what both have. If the limb's tokens are explained
 by the sensor's up to noise, the share of their energy that is explained is c², and the log Bayes factor against
 'nothing to do with each other' is the same as of one plain cue (`evidence`): −½ log(1 + n) − ½ n log(1 − c²), with n
-the number of independent tokens in the overlap.
+the number of tokens in the overlap that count.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from kinebind.tasks.sync.evidence import MIN_OVERLAP_S, at_lags
 
 Float32 = npt.NDArray[np.float32]
 
-TOKENS_PER_S = 4.0
-"""Independent tokens in a second: how much the model's agreement counts."""
+TOKENS_PER_S = 60.0
+"""Tokens that a second counts for: how much the model's agreement counts. More than there are independent ones, since
+what it is added to counts too much as well: cues repeat each other."""
+CUES_BESIDE = 0.5
+"""Factor on the plain cues' evidence where the model has its say. Both were chosen on development data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +52,8 @@ def token_evidence(
 ) -> FloatArray:
     """Evidence (..., L) in nats at lags [first, last], in samples, which pair x[t] with y[t + l].
 
-    x (..., Tx, D), y (..., Ty, D): tokens on one grid of `rate_hz`, NaN rows missing. per_s: independent tokens in a
-    second of overlap. Leading axes are windows, each looked at by itself.
+    x (..., Tx, D), y (..., Ty, D): tokens on one grid of `rate_hz`, NaN rows missing. per_s: tokens that a second of
+    overlap counts for. Leading axes are windows, each looked at by itself.
     """
     has_x, has_y = np.isfinite(x[..., 0]), np.isfinite(y[..., 0])
     x, y = (np.where(h[..., None], v, 0.0) for h, v in ((has_x, x), (has_y, y)))
