@@ -10,7 +10,7 @@ from kinebind import ClockMap, Recording
 from kinebind.nn.universal import PER_TOKEN, Universal, UniversalConfig
 from kinebind.tasks.sync import sync
 from kinebind.tasks.sync.estimate import MODEL_MOST_S
-from kinebind.tasks.sync.learned import Learned, _every_sample
+from kinebind.tasks.sync.learned import Learned, _on_samples
 from sync_scene import imu, poses
 
 
@@ -31,22 +31,27 @@ def learned(model):
 
 
 def test_tokens_of_all_phases_stand_at_the_middles_of_what_they_saw():
-    phases = [np.full((6, 2), p, dtype=np.float32) + 10.0 * np.arange(6)[:, None] for p in range(PER_TOKEN)]
-    phases = [own if p == 0 else own[:-1] for p, own in enumerate(phases)]
-    tokens = _every_sample(phases, np.ones(30, dtype=bool), 7)
+    phases = np.stack([np.full((5, 2), p) + 10.0 * np.arange(5)[:, None] for p in range(PER_TOKEN)])
+    tokens = _on_samples(phases.astype(np.float32), np.ones(30, dtype=bool), 7)
     assert tokens.first == 7
     assert np.isnan(tokens.rows[:2]).all()
-    assert np.isnan(tokens.rows[-2:]).all()
-    for k in range(2, 28):
+    assert np.isnan(tokens.rows[-3:]).all()
+    for k in range(2, 27):
         # Token m of phase p covers samples p + 5m … p + 5m + 4.
         assert tokens.rows[k, 0] == (k - 2) % PER_TOKEN + 10.0 * ((k - 2) // PER_TOKEN)
+
+
+def test_a_sensor_has_a_token_every_tenth_of_a_second_and_a_limb_one_at_every_sample(learned):
+    pair = learned.pair(imu("right_wrist", ClockMap(0.0)), poses(), "right_wrist")
+    for tokens, step in ((pair.x, PER_TOKEN), (pair.y, 1)):
+        there = np.flatnonzero(np.isfinite(tokens.rows[:, 0]))
+        assert np.median(np.diff(there)) == step
 
 
 def test_what_is_missing_has_no_token():
     valid = np.ones(30, dtype=bool)
     valid[10:18] = False
-    phases = [np.ones((6 if p == 0 else 5, 2), dtype=np.float32) for p in range(PER_TOKEN)]
-    rows = _every_sample(phases, valid, 0).rows
+    rows = _on_samples(np.ones((PER_TOKEN, 5, 2), dtype=np.float32), valid, 0).rows
     assert np.isnan(rows[11:17]).all()
     assert np.isfinite(rows[3:8]).all()
 

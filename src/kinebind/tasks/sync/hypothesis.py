@@ -133,7 +133,7 @@ def windows_evidence(
                     seen, felt = pairing.learned.y, pairing.learned.x
                     y = _rows(seen.rows, start[some] - seen.first, length)
                     x = _rows(felt.rows, start[some] - first_lag[some] - lags + 1 - felt.first, length + lags - 1)
-                    found[site][some] += token_evidence(x, y, 1 - lags, 0, hypothesis.rate_hz)
+                    found[site][some] += token_evidence(x, y, 1 - lags, 0)
         per_sensor.append(found)
         overlap += seconds / len(hypothesis.options)
     return per_sensor, overlap

@@ -35,11 +35,11 @@ class Learned:
     def _of_sensor(self, imu: Imu) -> Tokens:
         if id(imu) not in self._felt:
             stream = felt_stream(imu)
-            channels = stream.channels()
             site = torch.tensor([UNKNOWN_SITE if imu.site is None else SITES.index(imu.site)])
+            # Tokens of the limb at every sample are enough to meet at every lag.
             with torch.inference_mode():
-                found = [felt_tokens(self._model, channels[..., p:], site)[0].numpy() for p in range(PER_TOKEN)]
-            self._felt[id(imu)] = imu, _every_sample(found, stream.valid, stream.first)
+                found = felt_tokens(self._model, stream.channels(), site).numpy()
+            self._felt[id(imu)] = imu, _on_samples(found, stream.valid, stream.first)
         return self._felt[id(imu)][1]
 
     def _of_limb(self, poses: Poses, site: str) -> Tokens:
@@ -49,15 +49,19 @@ class Learned:
         if key not in self._seen:
             stream = self._people[id(poses)][1]
             channels, index = stream.channels(site), torch.tensor([SITES.index(site)])
+            long = max(channels.shape[-1] - PER_TOKEN + 1, 0)
+            phases = torch.cat([channels[..., p : p + long] for p in range(PER_TOKEN)])
             with torch.inference_mode():
-                found = [seen_tokens(self._model, channels[..., p:], index)[0][0].numpy() for p in range(PER_TOKEN)]
-            self._seen[key] = _every_sample(found, stream.shows(site), stream.first)
+                found = seen_tokens(self._model, phases, index.expand(PER_TOKEN))[0].numpy()
+            self._seen[key] = _on_samples(found, stream.shows(site), stream.first)
         return self._seen[key]
 
 
-def _every_sample(found: list[Float32], valid: np.ndarray, first: int) -> Tokens:
-    """Tokens of each phase put between one another; those most of whose samples are not valid are NaN."""
-    out = np.full((valid.size, found[0].shape[1]), np.nan, dtype=np.float32)
+def _on_samples(found: Float32, valid: np.ndarray, first: int) -> Tokens:
+    """Tokens (P, T, D) of P phases, each at the middle of what it saw; NaN elsewhere, and where most of what it saw is
+    not valid.
+    """
+    out = np.full((valid.size, found.shape[2]), np.nan, dtype=np.float32)
     for p, tokens in enumerate(found):
         at = p + _CENTRE + PER_TOKEN * np.arange(len(tokens))
         out[at] = tokens

@@ -87,7 +87,7 @@ def _at(pairing: Pairing, start: int, stop: int, lag: int, rate_hz: float) -> tu
         nats = CUES_BESIDE * nats
     total = nats.sum(axis=1)
     if pairing.learned is not None:
-        told = _told(pairing.learned, start, stop, lag, rate_hz)
+        told = _told(pairing.learned, start, stop, lag)
         total = total + told
     best = int(np.argmax(total))
     kinds: dict[str, float] = {}
@@ -98,7 +98,7 @@ def _at(pairing: Pairing, start: int, stop: int, lag: int, rate_hz: float) -> tu
     return kinds, float(overlap_s[best])
 
 
-def _told(pair: TokenPair, start: int, stop: int, lag: int, rate_hz: float) -> FloatArray:
+def _told(pair: TokenPair, start: int, stop: int, lag: int) -> FloatArray:
     """The universal model's evidence (3,) at the lag and its neighbours."""
     y0, y1 = max(start - pair.y.first, 0), max(stop - pair.y.first, 0)
     x0, x1 = max(start - lag - 1 - pair.x.first, 0), max(stop - lag + 1 - pair.x.first, 0)
@@ -106,4 +106,4 @@ def _told(pair: TokenPair, start: int, stop: int, lag: int, rate_hz: float) -> F
     if x.shape[0] < 2 or y.shape[0] < 2:
         return np.zeros(3)
     shift = (y0 + pair.y.first) - (x0 + pair.x.first)
-    return token_evidence(x, y, lag - 1 - shift, lag + 1 - shift, rate_hz)
+    return token_evidence(x, y, lag - 1 - shift, lag + 1 - shift)

@@ -19,6 +19,8 @@ from kinebind.tasks.sync.evidence import MIN_OVERLAP_S, at_lags
 
 Float32 = npt.NDArray[np.float32]
 
+TOKEN_S = 0.1
+"""How far apart a sensor's tokens are: that of `kinebind.nn.universal`, which brings torch and so is not imported."""
 TOKENS_PER_S = 60.0
 """Tokens that a second counts for: how much the model's agreement counts. More than there are independent ones, since
 what it is added to counts too much as well: cues repeat each other."""
@@ -28,7 +30,7 @@ CUES_BESIDE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """Tokens (T, D) on every grid point, NaN rows where there are none; row 0 is at grid index `first`."""
+    """Tokens (T, D) on the grid's points, NaN rows where there are none; row 0 is at grid index `first`."""
 
     first: int
     rows: Float32
@@ -36,7 +38,7 @@ class Tokens:
 
 @dataclass(frozen=True, eq=False)
 class TokenPair:
-    """A sensor's tokens and a limb's, each on its own clock's grid."""
+    """A sensor's tokens, every 0.1 s, and a limb's, on every point, each on its own clock's grid."""
 
     x: Tokens
     y: Tokens
@@ -47,13 +49,12 @@ def token_evidence(
     y: FloatArray | Float32,
     first: int,
     last: int,
-    rate_hz: float,
     per_s: float = TOKENS_PER_S,
 ) -> FloatArray:
     """Evidence (..., L) in nats at lags [first, last], in samples, which pair x[t] with y[t + l].
 
-    x (..., Tx, D), y (..., Ty, D): tokens on one grid of `rate_hz`, NaN rows missing. per_s: tokens that a second of
-    overlap counts for. Leading axes are windows, each looked at by itself.
+    x (..., Tx, D), y (..., Ty, D): tokens on one grid, NaN rows missing; x's are TOKEN_S apart.
+    per_s: tokens that a second of overlap counts for. Leading axes are windows, each looked at by itself.
     """
     has_x, has_y = np.isfinite(x[..., 0]), np.isfinite(y[..., 0])
     x, y = (np.where(h[..., None], v, 0.0) for h, v in ((has_x, x), (has_y, y)))
@@ -73,6 +74,7 @@ def token_evidence(
     # Rounding of the transforms must not make something of nothing.
     floor = 1e-6 * (xx.max(axis=-1, keepdims=True) * yy.max(axis=-1, keepdims=True)) + 1e-12
     cosine = np.clip(xy / np.sqrt(np.maximum(xx * yy, floor)), 0.0, 0.99)
-    n = count / rate_hz * per_s
+    overlap_s = TOKEN_S * count
+    n = overlap_s * per_s
     nats = -0.5 * np.log1p(n) - 0.5 * n * np.log1p(-(cosine**2))
-    return np.asarray(np.where(count / rate_hz >= MIN_OVERLAP_S, nats, 0.0))
+    return np.asarray(np.where(overlap_s >= MIN_OVERLAP_S - 0.5 * TOKEN_S, nats, 0.0))
