@@ -27,7 +27,7 @@ from kinebind.output.folder import check_out
 from kinebind.output.result import TableKind, write_result
 from kinebind.recording import Recording
 from kinebind.store import written_whole
-from kinebind.tasks.sync import SyncResult
+from kinebind.tasks.sync import Method, SyncResult
 from kinebind.tasks.sync import sync as synchronise
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def run(job: Job, out: Path | None, table: TableKind, screen: Screen, model: Pat
 
     model: another universal model than our own. Raises InputError for whatever cannot be used.
     """
-    method = "classical" if job.settings.method == "classical" else "universal"
+    method: Method = "classical" if job.settings.method == "classical" else "universal"
     if method == "classical" and model is not None:
         raise InputError("--model means nothing for the method classical.", "Leave out one of them.")
     with screen.logging():

@@ -99,7 +99,7 @@ class UniversalMatcher:
             around = np.arange(-self.slack, self.slack + 1)
             needed = np.unique(steps[:, None] + around)
             all_near = self._at_steps(felt, seen, needed)
-            return all_near[..., np.searchsorted(needed, steps[:, None] + around)].max(axis=-1)
+            return np.asarray(all_near[..., np.searchsorted(needed, steps[:, None] + around)].max(axis=-1))
         return self._at_steps(felt, seen, steps)
 
     def _at_steps(self, felt: Sequence[Felt], seen: Sequence[Seen], steps: npt.NDArray[np.int64]) -> FloatArray:
