@@ -126,7 +126,7 @@ def test_commands_that_are_only_shown_exist(name, capsys, monkeypatch):
     shown = [line.split("#")[0].partition("kinebind ")[2] for line in lines if "kinebind " in line]
     assert shown
     for words in map(shlex.split, shown):
-        command = words[: 2 if words[0] == "data" else 1]
+        command = words[: 2 if words[0] in ("data", "finetune") else 1]
         run([*command, "--help"])
         there = set(re.findall(r"--[a-z][a-z0-9-]*", capsys.readouterr().out))
         assert {word for word in words if word.startswith("--")} <= there, words

@@ -21,7 +21,7 @@ from kinebind.recording import Recording
 
 if TYPE_CHECKING:
     from kinebind.nn.chunked import Encoders
-    from kinebind.tasks.align_tuning import Pair
+    from kinebind.training.align_tuning import Pair
 
 finetune = typer.Typer(name="finetune", help="Make a trained model fit your own recordings or activities.")
 
@@ -63,7 +63,7 @@ def align(
     # Here, because this imports torch.
     from kinebind.nn.universal import Universal
     from kinebind.nn.universal_file import save_universal
-    from kinebind.tasks.align_tuning import AlignTuning, tune_alignment
+    from kinebind.training.align_tuning import AlignTuning, tune_alignment
 
     with screen.logging():
         binder = own.binder_by(model)
@@ -119,7 +119,7 @@ def _jobs(paths: Sequence[Path]) -> list[Job]:
 
 def _pairs(job: Job, number: int, synced: bool, model: Encoders) -> tuple[list[Pair], list[str]]:
     """The sensors of a recording to learn from, and what was left out of it."""
-    from kinebind.tasks.align_tuning import pairs_of
+    from kinebind.training.align_tuning import pairs_of
 
     recording = gather(job)
     if job.settings.person is not None:

@@ -11,6 +11,7 @@ from kinebind.nn.universal import PER_TOKEN, UNKNOWN_SITE
 from kinebind.parts import SITES
 from kinebind.poses import Poses
 from kinebind.tasks.streams import SeenStream, felt_stream, seen_stream
+from kinebind.tasks.sync.evidence import MIN_OVERLAP_S
 from kinebind.tasks.sync.token_evidence import Float32, TokenPair, Tokens
 
 _CENTRE = PER_TOKEN // 2  # of a token's samples, the middle one
@@ -33,6 +34,8 @@ class Learned:
         return TokenPair(self._of_sensor(imu), self._of_limb(poses, site))
 
     def _of_sensor(self, imu: Imu) -> Tokens:
+        if imu.duration_s < MIN_OVERLAP_S:
+            return self._nothing()
         if id(imu) not in self._felt:
             stream = felt_stream(imu)
             site = torch.tensor([UNKNOWN_SITE if imu.site is None else SITES.index(imu.site)])
@@ -43,6 +46,8 @@ class Learned:
         return self._felt[id(imu)][1]
 
     def _of_limb(self, poses: Poses, site: str) -> Tokens:
+        if poses.duration_s < MIN_OVERLAP_S:
+            return self._nothing()
         if id(poses) not in self._people:
             self._people[id(poses)] = poses, seen_stream(poses)
         key = id(poses), site
@@ -55,6 +60,10 @@ class Learned:
                 found = seen_tokens(self._model, phases, index.expand(PER_TOKEN))[0].numpy()
             self._seen[key] = _on_samples(found, stream.shows(site), stream.first)
         return self._seen[key]
+
+    def _nothing(self) -> Tokens:
+        """What there is of a stream that is too short to say anything."""
+        return Tokens(0, np.full((1, self._model.config.token), np.nan, dtype=np.float32))
 
 
 def _on_samples(found: Float32, valid: np.ndarray, first: int) -> Tokens:

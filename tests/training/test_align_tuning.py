@@ -14,7 +14,7 @@ from kinebind.errors import InputError
 from kinebind.nn.universal import PER_TOKEN, RATE_HZ, UNKNOWN_SITE, Universal, UniversalConfig
 from kinebind.parts import SITES
 from kinebind.recording import Recording
-from kinebind.tasks.align_tuning import AlignTuning, _batch, _split, pairs_of, tune_alignment
+from kinebind.training.align_tuning import AlignTuning, _batch, _split, pairs_of, tune_alignment
 
 CLOCK = ClockMap(0.4)
 FELT_TURNING, SEEN_TURNING = 6, 18  # channels: |ω|, and the speed of the segment in the image
