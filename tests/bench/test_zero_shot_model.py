@@ -16,11 +16,6 @@ from kinebind.tasks import onnx_binder
 from kinebind.tasks.binder import Binder
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def binder():
     return kinebind.load()

@@ -5,20 +5,10 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import pytest
-import torch
 
 import kinebind as package
 from kinebind.nn.universal_file import save_universal
 from kinebind.tasks import binder
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def names(folder):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-import torch
 
 from kinebind.bench.correlation_matcher import CorrelationMatcher
 from kinebind.cli import locate as module
@@ -14,14 +13,6 @@ OFFSET_S = 1.2
 ARMS_AND_LEGS = ("--sites", "left_wrist,right_wrist,left_shank,right_shank")
 NEAR = ("--search", "0.9:1.5", *ARMS_AND_LEGS)
 BOTH = ("left_wrist=left_wrist.csv", "right_shank=right_shank.csv")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -20,14 +20,6 @@ from kinebind.store import load, save
 from kinebind.tasks.sync.annotations import Annotation, write_annotations
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     """people/NAME/swing.kinebind, tiny.toml, a store of them, and a training of two epochs in run."""

@@ -21,14 +21,6 @@ DEVICE = ("--device", "cpu")
 BEST = "run/best.safetensors"
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def _made(tmp_path_factory) -> Path:
     root = made_up_people.folder(tmp_path_factory.mktemp("bad"), seconds=8.0)

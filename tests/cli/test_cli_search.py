@@ -6,18 +6,9 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 
 import kinebind as package
 from kinebind.body.made_up import made_up_motion
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

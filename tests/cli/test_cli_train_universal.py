@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 import kinebind as package
 from kinebind.body.made_up import made_up_motion
 from kinebind.body.segment_motion import segment_motion
 from kinebind.training.corpus_file import written_corpus
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -27,14 +27,6 @@ from kinebind.tasks.streams import felt_stream, seen_stream
 WEIGHTS = files("kinebind") / "weights"
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def binder():
     return kinebind.load()

@@ -24,14 +24,6 @@ INT8_BOUND = 0.99
 """Least cosine of token sequences."""
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """The shipped model, exported once: that takes a while."""

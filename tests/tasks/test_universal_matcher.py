@@ -15,11 +15,6 @@ from kinebind.tasks.streams import felt_stream, seen_stream
 from kinebind.tasks.universal_matcher import UniversalMatcher
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)

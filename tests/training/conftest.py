@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import made_up_windows
 import pytest
-import torch
 
 from kinebind.training.recipe import recipe_from_text
 from kinebind.training.store import store_from_recordings
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,6 @@ CLOCK = ClockMap(0.4)
 FELT_TURNING, SEEN_TURNING = 6, 18  # channels: |ω|, and the speed of the segment in the image
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def recordings():
     out = []

@@ -17,7 +17,7 @@ from kinebind.imu import Imu
 from kinebind.poses import Poses
 from kinebind.recording import Recording
 from kinebind.tasks.matching import Matcher, joint_curve, lags_between, peak_lag_s
-from kinebind.tasks.sync import Method, sync
+from kinebind.tasks.sync import ClockAnswer, Method, sync
 from kinebind.tasks.sync.confidence import TOLERANCE_S
 
 _MANY = 50
@@ -40,22 +40,29 @@ class ByMatcher:
 
 @dataclass(frozen=True, eq=False)
 class BySync:
-    """`kinebind.tasks.sync.sync`: its best guess, refused or not, with its confidence; infinity where it has none.
-
-    tolerance_s: the timing error that the confidence is about.
-    """
+    """`kinebind.tasks.sync.sync`: its best guess, refused or not, with its confidence; infinity where it has none."""
 
     method: Method
-    tolerance_s: float = TOLERANCE_S
 
     def __call__(self, imus: Sequence[Imu], poses: Poses, range_s: tuple[float, float]) -> tuple[float, float | None]:
-        together = tuple(i.replace(clock_id="recorder") for i in imus)
-        found = sync(Recording((poses,), together), search_s=range_s, method=self.method, tolerance_s=self.tolerance_s)
-        (answer,) = found.answers
+        answer = answered_together(imus, poses, range_s, self.method)
         if answer.clock is None:
             return float("inf"), answer.confidence
         low, high = float(max(i.time_s[0] for i in imus)), float(min(i.time_s[-1] for i in imus))
         return _offset_in_the_middle_s(answer.clock, low, high, poses), answer.confidence
+
+
+def answered_together(
+    imus: Sequence[Imu],
+    poses: Poses,
+    range_s: tuple[float, float] | None,
+    method: Method,
+    tolerance_s: float = TOLERANCE_S,
+) -> ClockAnswer:
+    """What `kinebind.tasks.sync.sync` answers of sensors that share a clock; without a range it searches everything."""
+    together = tuple(i.replace(clock_id="recorder") for i in imus)
+    recording = Recording((poses,), together)
+    return sync(recording, search_s=range_s, method=method, tolerance_s=tolerance_s).answers[0]
 
 
 def finder_syncwise(imus: Sequence[Imu], poses: Poses, range_s: tuple[float, float]) -> tuple[float, float | None]:

@@ -12,16 +12,16 @@ import numpy as np
 from kinebind.bench import neura, utd
 from kinebind.bench.crowds import ROWS, Everybody, crowd
 from kinebind.bench.measured import Cases, Measured
+from kinebind.bench.offset_finders import answered_together
 from kinebind.bench.processes import parallel
 from kinebind.bench.scenes import Source, timing_error_s
 from kinebind.bench.sync import expected_calibration_error
 from kinebind.clock import ClockMap, FloatArray
 from kinebind.imu import Imu
 from kinebind.poses import Poses
-from kinebind.recording import Recording
 from kinebind.tasks.binder import shipped_once
 from kinebind.tasks.locate import locate
-from kinebind.tasks.sync import Method, sync
+from kinebind.tasks.sync import Method
 
 CUTS = 5
 """Cuts of each clip of UTD-MHAD, of which each gives one case."""
@@ -126,10 +126,7 @@ def _neura_cases(folder: Path, starts_s: tuple[float, float], seed: int) -> list
 
 
 def _answer(method: Method, asked: Asked) -> Said:
-    answer = sync(
-        Recording((asked.poses,), tuple(i.replace(clock_id="recorder") for i in asked.imus)),
-        search_s=asked.range_s, method=method, tolerance_s=asked.tolerance_s,
-    ).answers[0]  # fmt: skip
+    answer = answered_together(asked.imus, asked.poses, asked.range_s, method, asked.tolerance_s)
     if asked.truth is None or answer.clock is None:
         error_s = float("inf")
     elif asked.at_s is not None:

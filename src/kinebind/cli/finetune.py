@@ -12,8 +12,10 @@ import typer
 from kinebind.cli import model_options as own
 from kinebind.cli import options
 from kinebind.cli.console import Screen
+from kinebind.cli.hints import hint_of
 from kinebind.cli.inputs import Job, gather
-from kinebind.cli.job_files import is_job_file, is_table_of_recordings, read_jobs, read_toml
+from kinebind.cli.job_files import is_table_of_recordings, job_named, read_jobs
+from kinebind.cli.settings import Settings
 from kinebind.clock import ClockMap
 from kinebind.errors import InputError
 from kinebind.output.folder import check_out
@@ -104,16 +106,14 @@ def _jobs(paths: Sequence[Path]) -> list[Job]:
     """The recordings that files name; raises InputError for rows and files that cannot be understood."""
     jobs: list[Job] = []
     for path in paths:
-        if is_job_file(path):
-            jobs.append(read_toml(path))
-        elif is_table_of_recordings(path):
+        if is_table_of_recordings(path):
             for row in read_jobs(path):
                 if row.job is None:
                     assert row.error is not None
                     raise row.error
                 jobs.append(row.job)
         else:
-            jobs.append(Job(path.stem, path))
+            jobs.append(job_named([str(path)], Settings()))
     return jobs
 
 
@@ -137,17 +137,17 @@ def _synchronised(recording: Recording, job: Job, model: Encoders) -> tuple[dict
     """The clocks that the synchroniser is sure of, and those that it is not."""
     from kinebind.tasks.sync import sync
 
-    result = sync(
-        recording, search_s=job.settings.search, shared_clock=bool(job.settings.shared_clock), model=model,
-    )  # fmt: skip
+    hint, told = hint_of(job.settings, recording)
+    shared = bool(job.settings.shared_clock)
+    result = sync(recording, search_s=job.settings.search, hint=hint, shared_clock=shared, model=model)
     clocks = {}
-    notes = []
+    notes = list(told)
     for answer in result.answers:
         if answer.answered and answer.clock is not None and len(answer.pieces) == 1:
             clocks[answer.clock_id] = answer.clock
         else:
             notes.append(f"clock {answer.clock_id} is left out: it is not known for sure (kinebind sync says why)")
-    if job.settings.shared_clock and "shared" in clocks:
+    if shared and "shared" in clocks:
         clocks = {clock: clocks["shared"] for clock in recording.clocks()}
     return clocks, notes
 

@@ -54,13 +54,12 @@ class UniversalMatcher:
 
     name = "universal"
 
-    def __init__(self, model: Encoders, told: float = 0.5, phases: bool = True, slack_s: float = 0.0) -> None:
+    def __init__(self, model: Encoders, told: float = 0.5, slack_s: float = 0.0) -> None:
         if isinstance(model, torch.nn.Module):
             model.eval()
         self.model = model
         self.told = told
         self.slack = round(slack_s * RATE_HZ)
-        self.phases = range(PER_TOKEN) if phases else range(1)
         self._people: dict[int, tuple[Poses, SeenStream]] = {}
 
     def felt(self, imu: Imu) -> Felt:
@@ -85,11 +84,11 @@ class UniversalMatcher:
         tokens, there = [], []
         told = torch.zeros(3, channels.shape[-1])
         with torch.inference_mode():
-            for p in self.phases:
+            for p in range(PER_TOKEN):
                 own, says = seen_tokens(self.model, channels[..., p:], index)
                 tokens.append(own[0])
                 there.append(tokens_there(valid, p, own.shape[1]))
-                told[:, p : p + says.shape[-1]] += says[0] / len(self.phases)
+                told[:, p : p + says.shape[-1]] += says[0] / PER_TOKEN
         return Seen(stream.first, tuple(tokens), tuple(there), told, valid)
 
     def scores(self, felt: Sequence[Felt], seen: Sequence[Seen], lags_s: FloatArray) -> FloatArray:
@@ -108,7 +107,7 @@ class UniversalMatcher:
         first_x = np.array([f.first for f in felt])
         first_y = np.array([s.first for s in seen])
         x, x_there = _stacked([f.tokens for f in felt], [f.there for f in felt])
-        ys = [_stacked([s.tokens[p] for s in seen], [s.there[p] for s in seen]) for p in range(len(self.phases))]
+        ys = [_stacked([s.tokens[p] for s in seen], [s.there[p] for s in seen]) for p in range(PER_TOKEN)]
         signals, signals_there = _stacked([f.signals.T for f in felt], [f.valid for f in felt])
         told, told_there = _stacked([s.told.T for s in seen], [s.valid for s in seen])
         for k, step in enumerate(steps):
@@ -117,8 +116,7 @@ class UniversalMatcher:
             for d in np.unique(apart):
                 pairs = apart == d
                 rows, columns = np.flatnonzero(pairs.any(axis=1)), np.flatnonzero(pairs.any(axis=0))
-                p = int(d) % len(self.phases) if len(self.phases) > 1 else 0
-                by = (int(d) - p) // PER_TOKEN if len(self.phases) > 1 else round(d / PER_TOKEN)
+                by, p = divmod(int(d), PER_TOKEN)
                 y, y_there = ys[p]
                 value = _cosine(x[rows], x_there[rows], y[columns], y_there[columns], by)
                 if self.told:

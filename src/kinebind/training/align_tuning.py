@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -104,7 +104,6 @@ def tune_alignment(
     model: Universal,
     pairs: Sequence[Pair],
     config: AlignTuning = AlignTuning(),
-    progress: Callable[[int], None] | None = None,
 ) -> Tuned:
     """Tune a copy of a model on pairs; the same seed gives the same. Raises InputError where there is too little."""
     learn, judge = _split(pairs, config)
@@ -143,8 +142,6 @@ def tune_alignment(
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(own.parameters(), 1.0)
         optimiser.step()
-        if progress is not None:
-            progress(step + 1)
         if (step + 1) % config.check_every == 0 or step + 1 == config.steps:
             now = judged()
             history.append({"step": float(step + 1), **now})

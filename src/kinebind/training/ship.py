@@ -8,6 +8,7 @@ What they were made from is written into the file, and nothing else about them i
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -114,7 +115,7 @@ def licence_for(terms: Sequence[str]) -> str:
     >>> licence_for(["CC BY-NC 4.0", "Free for all uses."]), licence_for(["Free for all uses."])
     ('CC BY-NC 4.0', 'CC BY 4.0')
     """
-    free = all("-NC" not in t and ("free" in t.lower() or "CC BY" in t or "CC0" in t) for t in terms)
+    free = all("-NC" not in t and re.search(r"(?i)\bfree\b|CC0|CC BY \d", t) for t in terms)
     return "CC BY 4.0" if free and terms else "CC BY-NC 4.0"
 
 

@@ -14,11 +14,6 @@ from kinebind.tasks.sync.learned import Learned, _on_samples
 from sync_scene import imu, poses
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)

@@ -13,11 +13,6 @@ from kinebind.training.corpus_file import written_corpus
 from kinebind.training.draw.moves import Library
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
     path = tmp_path_factory.mktemp("corpus") / "people.kbcorpus"

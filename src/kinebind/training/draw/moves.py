@@ -174,16 +174,20 @@ def draw_motion(
     mixed = rot.clone()
     mixed[:, :, list(_UPPER)] = swapped
     rot = torch.where(chance(variety.upper_of_another)[:, None, None, None], mixed, rot)
-    for by_hand, by_hand_still, led in (
-        (variety.driven_legs, variety.still_legs, _with_legs), (variety.driven_arms, variety.still_arms, _with_arms),
-        (variety.driven_trunk, variety.still_trunk, _with_trunk),
-    ):  # fmt: skip
-        driven = torch.where(standing, chance(by_hand_still)[model], chance(by_hand)[model])
-        rows = torch.nonzero(driven)[:, 0]
-        if rows.numel():
-            # Who leads is led too: place of each among those that are.
-            among = (driven.cumsum(0) - 1)[model[rows]]
-            rot[rows], root[rows] = led(library, rot[rows], root[rows], grid_s, among, generator)
+
+    def led(share: float, still_share: float) -> tuple[Tensor, Tensor]:
+        """Bodies that are led, and the place among these of the one that each follows."""
+        chosen = torch.where(standing, chance(still_share)[model], chance(share)[model])
+        rows = torch.nonzero(chosen)[:, 0]
+        # Whom somebody follows is led as well.
+        return rows, (chosen.cumsum(0) - 1)[model[rows]]
+
+    rows, whose = led(variety.driven_legs, variety.still_legs)
+    rot[rows], root[rows] = led_legs(rot[rows], root[rows], grid_s, whose, generator)
+    rows, whose = led(variety.driven_arms, variety.still_arms)
+    rot[rows] = led_arms(library.rot, rot[rows], grid_s, whose, generator)
+    rows, whose = led(variety.driven_trunk, variety.still_trunk)
+    rot[rows] = led_trunk(rot[rows], grid_s, whose, generator)
     return rot, root
 
 
@@ -194,24 +198,6 @@ def _stood(library: Library, clip: Tensor, slow_s: Tensor, rot: Tensor) -> tuple
     for arm in ARMS:
         calm[:, :, list(arm)] = multiply(turn[:, :, None], rot[:, :, list(arm)])
     return calm, root
-
-
-def _with_arms(
-    library: Library, rot: Tensor, root: Tensor, grid_s: Tensor, model: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    return led_arms(library.rot, rot, grid_s, model, generator), root
-
-
-def _with_trunk(
-    _library: Library, rot: Tensor, root: Tensor, grid_s: Tensor, model: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    return led_trunk(rot, grid_s, model, generator), root
-
-
-def _with_legs(
-    _library: Library, rot: Tensor, root: Tensor, grid_s: Tensor, model: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    return led_legs(rot, root, grid_s, model, generator)
 
 
 def _wander(count: int, grid_s: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
