@@ -76,7 +76,7 @@ def run(data: Path, *, final: bool = False, small: bool = False) -> dict[str, fl
     for part in (_utd, _neura, _simulated, _confidence, _training):
         started = time.perf_counter()
         found = part(own)
-        log.info("%s: %.0f s, %s", part.__name__.strip("_"), time.perf_counter() - started, found)
+        log.info("%s: %.0f s, %d figures", part.__name__.strip("_"), time.perf_counter() - started, len(found))
         metrics |= {key: value for key, value in found.items() if np.isfinite(value)}
     return metrics
 
