@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -23,9 +24,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?[^\n]*\n(.*?)^```', re.DOTALL | re.MULTILINE)
 
-_spec = importlib.util.spec_from_file_location("figures", ROOT / "docs/_hooks/figures.py")
-figures = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(figures)
+
+def hook(name: str):
+    """One of the documentation's hooks, which belong to no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/_hooks/{name}.py")
+    made = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+figures, curves = hook("figures"), hook("curves")
 
 
 def fences(page: Path) -> list[tuple[str, str, str]]:
@@ -209,3 +217,25 @@ def test_the_table_of_formats_names_them_all():
     page = figures.on_page_markdown((ROOT / "docs/formats.md").read_text(encoding="utf-8"))
     assert all(f"| `{fmt.name}` |" in page for fmt in FORMATS)
     assert "{{" not in page
+
+
+def test_curves_are_drawn_of_what_was_measured_and_nothing_else(monkeypatch):
+    metrics = {}
+    for count, value in ((1, 0.5), (2, 0.75), (6, 1.0)):
+        for method in ("", "_classical"):
+            key = f"sim_sensors_{count}_within_100ms{method}"
+            metrics |= {key: value, f"{key}_lo": value - 0.1, f"{key}_hi": value}
+    curve = curves.CURVES["sensors"]
+    own = curves.points(curve, "_classical", metrics)
+    assert (own.name, own.x.tolist(), own.y.tolist()) == ("classical", [1, 2, 6], [0.5, 0.75, 1.0])
+    assert np.allclose(own.low, [0.4, 0.65, 0.9])
+    assert curves.points(curve, "_syncwise", metrics) is None
+    assert b"<svg" in curves.drawn("sensors", metrics)
+    monkeypatch.setattr(curves, "measured", lambda: metrics)
+    page = curves.on_page_markdown("{{ curve: sensors }}, {{ curve: rate }}")
+    assert page == "![sensors: 3 s, normal keypoints](curves/sensors.svg), not measured"
+
+
+def test_every_curve_of_the_pages_is_known():
+    named = {name for page in PAGES for name in curves.PLACE.findall(page.read_text(encoding="utf-8"))}
+    assert named == set(curves.CURVES)

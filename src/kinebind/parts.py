@@ -24,6 +24,22 @@ COCO17_EDGES: tuple[tuple[int, int], ...] = (
 )  # fmt: skip
 """Pairs of keypoints that a drawn skeleton joins."""
 
+USUAL_LENGTHS_M: tuple[dict[tuple[str, str], float], dict[tuple[str, str], float]] = (
+    {
+        ("left_shoulder", "left_hip"): 0.50, ("right_shoulder", "right_hip"): 0.50,
+        ("left_hip", "left_knee"): 0.43, ("right_hip", "right_knee"): 0.43,
+        ("left_knee", "left_ankle"): 0.41, ("right_knee", "right_ankle"): 0.41,
+    },
+    {
+        ("left_shoulder", "right_shoulder"): 0.35,
+        ("left_shoulder", "left_elbow"): 0.28, ("right_shoulder", "right_elbow"): 0.28,
+        ("left_elbow", "left_wrist"): 0.25, ("right_elbow", "right_wrist"): 0.25,
+    },
+)  # fmt: skip
+"""Usual lengths in metres between keypoints that are seen full-length sooner or later: of trunk and legs, and of
+shoulders and arms, which point at the camera more often and serve where hips and legs are never seen, as at a desk.
+"""
+
 SITES: tuple[str, ...] = (
     "head", "chest", "pelvis",
     "left_upper_arm", "right_upper_arm", "left_wrist", "right_wrist",

@@ -211,11 +211,10 @@ def test_only_aperiodic_scenes_are_drawn_where_that_is_asked():
 
 
 def test_dogs_are_no_people(tmp_path):
-    folder = tmp_path / "deepmimic"
-    folder.mkdir()
+    folder = tmp_path / "deepmimic" / "motions"
+    folder.mkdir(parents=True)
     (folder / "man.txt").write_text(json.dumps({"Frames": [[0.03] * 44] * 3}))
     (folder / "dog.txt").write_text(json.dumps({"Frames": [[0.03] * 62] * 3}))
-    (folder / "notes.txt").write_text("not a motion")
     (source,) = validation_sources(tmp_path)
     assert [path.name for path in source.groups[0]] == ["man.txt"]
 

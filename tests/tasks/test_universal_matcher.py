@@ -35,7 +35,11 @@ def plainly(model, imu, poses, site, step):
         x = model.embed_felt(felt.channels(), told)[0]
         apart = felt.first + step - seen.first
         phase = apart % PER_TOKEN
-        y = model.embed_seen(seen.channels(site)[..., phase:], torch.tensor([SITES.index(site)]))[0][0]
+        limb = seen.channels(site)
+        count = limb.shape[-1] // PER_TOKEN * PER_TOKEN
+        # The last token may reach beyond the end, where what is last stands on.
+        limb = torch.cat([limb, limb[..., -1:].expand(-1, -1, PER_TOKEN - 1)], dim=-1)
+        y = model.embed_seen(limb[..., phase : phase + count], torch.tensor([SITES.index(site)]))[0][0]
     valid_y = torch.as_tensor(seen.shows(site))[phase:]
     by = (apart - phase) // PER_TOKEN
     both, whole = [], 0
@@ -43,7 +47,7 @@ def plainly(model, imu, poses, site, step):
         there = felt.valid[k * PER_TOKEN : (k + 1) * PER_TOKEN].mean() > 0.5
         whole += int(there)
         j = k + by
-        if there and 0 <= j < len(y) and valid_y[j * PER_TOKEN : (j + 1) * PER_TOKEN].float().mean() > 0.5:
+        if there and 0 <= j < len(y) and valid_y[j * PER_TOKEN : (j + 1) * PER_TOKEN].sum() > PER_TOKEN / 2:
             both.append((x[k], y[j]))
     a, b = (torch.stack([pair[i] for pair in both]).flatten().double() for i in (0, 1))
     return float(a @ b / (a.norm() * b.norm())) * (len(both) / whole) ** 0.5

@@ -29,7 +29,7 @@ from kinebind.store import written_whole
 from kinebind.tasks.sync import Method, sync
 from kinebind.tasks.sync import calibration as calibration_module
 from kinebind.tasks.sync.calibration import calibration
-from kinebind.tasks.sync.confidence import AMONG_FEATURES, FEATURES, RIGHT_PEAK_S, SCALE_FEATURES, WIDE_S
+from kinebind.tasks.sync.confidence import AGAINST, AMONG_FEATURES, FEATURES, RIGHT_PEAK_S, SCALE_FEATURES, WIDE_S
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,8 @@ def answers(case: Scene, matched: bool, range_s: float) -> Answers:
 def fit_confidence(cases: list[Case]) -> dict[str, float]:
     """Maximum likelihood (slightly ridged) of the right peak, a product of two logistic functions: that the two belong
     together and that it is the right one of the peaks; and the scale of the error about it, which is Laplacian up to
-    RIGHT_PEAK_S.
+    RIGHT_PEAK_S. What speaks for an answer cannot count against it, however alike two of these features are: their
+    weights are bounded by zero.
     """
     error_s = np.array([e for _, e in cases])
     y = error_s <= RIGHT_PEAK_S
@@ -111,7 +112,10 @@ def fit_confidence(cases: list[Case]) -> dict[str, float]:
         return value, gradient + decay
 
     start = np.concatenate([np.zeros(first), [0.0, *(1.0 for _ in AMONG_FEATURES)]])
-    peak = minimize(cost, start, jac=True).x
+    signs = {name: (None, 0.0) if name in AGAINST else (0.0, None) for name in (*FEATURES, *AMONG_FEATURES)}
+    free = (None, None)
+    bounds = [free, *(signs[name] for name in FEATURES), free, *(signs[name] for name in AMONG_FEATURES)]
+    peak = minimize(cost, start, jac=True, bounds=bounds).x
     right = y
     width = np.array([[1.0, *(f[name] for name in SCALE_FEATURES)] for f, _ in cases])[right]
     error = error_s[right]

@@ -94,9 +94,8 @@ class SyncCase:
 def errors_s(finder: OffsetFinder, cases: Sequence[SyncCase], range_s: tuple[float, float]) -> FloatArray:
     """Timing error (K,) of each case, seconds: the largest over the overlap; infinite where there is no answer."""
     own = partial(_error_s, finder, range_s)
-    # The slow one is shared out, where there is enough to make up for the start of processes.
-    slow = isinstance(finder, BySync) and len(cases) >= _MANY
-    found = parallel(own, cases) if slow else [own(case) for case in cases]
+    # Shared out where there is enough to make up for the start of processes.
+    found = parallel(own, cases) if len(cases) >= _MANY else [own(case) for case in cases]
     return np.array(found, dtype=np.float64)
 
 

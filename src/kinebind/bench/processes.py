@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
 from typing import TypeVar
+
+import torch
 
 from kinebind._processes import workers as fresh_workers
 
@@ -20,6 +23,15 @@ def workers(count: int = WORKERS) -> ProcessPoolExecutor:
 
 
 def parallel(function: Callable[[A], B], items: Iterable[A]) -> list[B]:
-    """Results in order."""
-    with workers() as pool:
-        return list(pool.map(function, items, chunksize=4))
+    """Results in order, by processes that are kept for the next call, with what they have read."""
+    return list(_kept().map(partial(_alone, function), items, chunksize=4))
+
+
+@cache
+def _kept() -> ProcessPoolExecutor:
+    return workers()
+
+
+def _alone(function: Callable[[A], B], item: A) -> B:
+    torch.set_num_threads(1)  # there are as many processes as processors
+    return function(item)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from kinebind.poses import Poses
 from kinebind.readers.amc import read_amc
 from kinebind.readers.bvh import read_bvh
 from kinebind.readers.deepmimic import read_deepmimic
+from kinebind.readers.motion_sets import MOTION_SETS
 from kinebind.recording import Recording
 from kinebind.tasks.sync.limb_signals import RATE_HZ
 from kinebind.tasks.sync.refusal import side_peak
@@ -68,36 +68,37 @@ class Source:
 
 def training_sources(data: Path) -> list[Source]:
     """Bandai-Namco: the sources that weights and confidence may be fitted on."""
-    root = data / "bandai-namco"
-    return [Source("bandai-namco", tuple(tuple(sorted(root.glob(f"*-{d}/data/*.bvh"))) for d in (1, 2)))]
+    return [Source("bandai-namco", _by_group("bandai-namco", data / "bandai-namco"))]
 
 
 def test_sources(data: Path) -> list[Source]:
     """CMU's ASF/AMC files: never fitted on."""
-    skeletons = sorted((data / "cmu-asfamc").rglob("*.asf"))
-    subjects = tuple(tuple(sorted(p.parent.glob("*.amc"))) for p in skeletons)
-    six = tuple(sorted((data / "cmu-mocap6").rglob("*.amc")))
-    # The six sequences come without a skeleton; any CMU subject's serves, with bones not quite their own.
-    return [Source("cmu-asfamc", subjects), Source("cmu-mocap6", (six,), skeletons[0] if skeletons else None)]
+    six = list(MOTION_SETS["cmu-mocap6"].files(data / "cmu-mocap6"))
+    asf = six[0].options.get("asf_path") if six else None
+    return [
+        Source("cmu-asfamc", _by_group("cmu-asfamc", data / "cmu-asfamc")),
+        Source("cmu-mocap6", (tuple(file.path for file in six),), asf),
+    ]
 
 
 def validation_sources(data: Path) -> list[Source]:
-    """DeepMimic's people: nothing is fitted on them, and looking is free."""
-    return [Source("deepmimic", (tuple(sorted(p for p in (data / "deepmimic").rglob("*.txt") if _is_person(p))),))]
-
-
-def _is_person(path: Path) -> bool:
-    """Whether a DeepMimic file is a person's (44 values a frame), not a dog's."""
-    try:
-        return len(json.loads(path.read_text(encoding="utf-8"))["Frames"][0]) == 44
-    except (ValueError, KeyError, IndexError, TypeError):
-        return False
+    """DeepMimic's people, who share one skeleton: nothing is fitted on them, and looking is free."""
+    groups = _by_group("deepmimic", data / "deepmimic")
+    return [Source("deepmimic", (tuple(path for group in groups for path in group),))]
 
 
 def idle_sources(data: Path, *, final: bool) -> list[Source]:
-    """People who stand idle, 'nothing to align': the last five files are kept for the test."""
-    files = sorted((data / "reactidle").rglob("*.bvh"))
-    return [Source("reactidle", tuple((f,) for f in (files[-5:] if final else files[:-5])))]
+    """People who stand idle, 'nothing to align'."""
+    name = "reactidle-test" if final else "reactidle"
+    return [Source("reactidle", _by_group(name, data / "reactidle"))]
+
+
+def _by_group(name: str, folder: Path) -> tuple[tuple[Path, ...], ...]:
+    """The files of a set of motion, by who or what moves."""
+    groups: dict[str, list[Path]] = {}
+    for file in MOTION_SETS[name].files(folder):
+        groups.setdefault(file.group, []).append(file.path)
+    return tuple(tuple(paths) for paths in groups.values())
 
 
 class Bodies:

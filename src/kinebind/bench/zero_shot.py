@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 _SLACK_S = 0.04
 """By how much clocks that count as right may be off for the model; chosen on development data."""
+_CONFIDENCE_EVERY = 2
+"""Every second case of `kinebind bench sync`'s part on confidence."""
 _SMALL = 0.05
 """Share of the cases of a quick look."""
 
@@ -112,10 +114,11 @@ def _neura(run: _Run) -> dict[str, float]:
 def _simulated(run: _Run) -> dict[str, float]:
     sources = (test_sources if run.final else validation_sources)(run.data)
     cases = SimCases(sources, share=run.share, processes=WORKERS)
-    by: dict[str, Measured] = {
-        name: zero_shot_sim.headline(cases, find) | zero_shot_sim.curves(cases, find)
-        for name, find in run.finders().items()
-    }
+    by: dict[str, Measured] = {}
+    for name, find in run.finders().items():
+        by[name] = zero_shot_sim.headline(cases, find)
+        if name != "matcher":  # the model's curve with nothing beside it is no product
+            by[name] |= zero_shot_sim.curves(cases, find)
     for name, matcher in run.matchers().items():
         by[name] = by[name] | zero_shot_sim.matched(cases, matcher)
     return _beside(by) | figures(zero_shot_sim.trivial(cases))
@@ -132,7 +135,7 @@ def _confidence(run: _Run) -> dict[str, float]:
     sources = (test_sources if run.final else validation_sources)(run.data)
     count = max(4, round(zero_shot_confidence.CROWDS * run.share))
     metrics |= figures(zero_shot_confidence.nobody(sources, count))
-    return metrics | sync_bench.confidence(run.data, run.final, round(1.0 / run.share))
+    return metrics | sync_bench.confidence(run.data, run.final, round(_CONFIDENCE_EVERY / run.share))
 
 
 def _training(run: _Run) -> dict[str, float]:

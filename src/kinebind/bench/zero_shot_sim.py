@@ -25,7 +25,10 @@ from kinebind.parts import SITES, mirror_site
 from kinebind.tasks.locate import How
 from kinebind.tasks.matching import Matcher
 
-CLIPS, PERIODIC_CLIPS, GROUPS = 200, 100, 60
+CLIPS, PERIODIC_CLIPS = 200, 60
+"""Cases of a figure by which the benchmark is judged, and of the periodic one beside it."""
+POINT_CLIPS, GROUPS = 80, 40
+"""Cases of a point of a curve or of what is told of places, and groups of people."""
 HEADLINE = {
     "sim_wrist_3s": Spec("hard", 3.0, 2.0),
     "sim_six_2s": Spec("hard", 2.0, 2.0, sensors=6),
@@ -77,14 +80,14 @@ def curves(cases: SimCases, finder: OffsetFinder) -> Measured:
     is not they that change), all ±2 s and in normal conditions; lengths also of what repeats itself.
     """
     out: Measured = {}
-    six = cases.of(SENSORS, CLIPS)
+    six = cases.of(SENSORS, POINT_CLIPS)
     for count in range(1, SENSORS.sensors + 1):
         out |= _timed(f"sim_sensors_{count}", finder, first_sensors(six, count), SENSORS)
-    usual = _timed("", finder, cases.of(USUAL, CLIPS), USUAL)
+    usual = _timed("", finder, cases.of(USUAL, POINT_CLIPS), USUAL)
     for curve, points in _points().items():
         for label, spec in points.items():
             # The usual one is a point of each curve.
-            own = usual if spec == USUAL else _timed("", finder, cases.of(spec, CLIPS), spec)
+            own = usual if spec == USUAL else _timed("", finder, cases.of(spec, POINT_CLIPS), spec)
             out |= {f"sim_{curve}_{label}{key}": values for key, values in own.items()}
     for label, spec in _points()["length"].items():
         again = replace(spec, periodic=True)
@@ -122,7 +125,7 @@ def sites(cases: SimCases, matcher: Matcher) -> Measured:
     A sensor at each of the sites that the body has (13 at most), for 5 s with the right clock: each for itself, and
     all together, one to each site. `…_argmax_but_for_side`: the same site on the other side counts as right.
     """
-    drawn = cases.of(PLACES, CLIPS)
+    drawn = cases.of(PLACES, POINT_CLIPS)
     tables = [sites_table(matcher, c.imus, c.poses, c.truth) for c in drawn]
     out: Measured = {}
     for how, name in SITES_HOW.items():
@@ -144,7 +147,7 @@ def swapped(cases: SimCases, matcher: Matcher) -> Measured:
     out: Measured = {}
     for name, left in PAIRS.items():
         right = []
-        for c in cases.of(PLACES, CLIPS):
+        for c in cases.of(PLACES, POINT_CLIPS):
             both = [imu for imu in c.imus if imu.site in (left, mirror_site(left))]
             if len(both) == 2:
                 right.append(_straight(matcher, [on_video_clock(imu, c.truth) for imu in both], c))

@@ -11,8 +11,9 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from kinebind.nn.universal import PER_TOKEN, REACH, UniversalConfig
+from kinebind.nn.universal import FELT_TOLD, PER_TOKEN, REACH, UniversalConfig
 
 CHUNK = 160
 """Tokens embedded at once: more, and tables grow; fewer, and more is computed twice."""
@@ -73,9 +74,34 @@ def seen_tokens(model: Encoders, channels: Tensor, site: Tensor, chunk: int = CH
     return torch.cat(tokens, dim=1), torch.cat(told, dim=2)
 
 
+def seen_at_every_phase(model: Encoders, channels: Tensor, site: Tensor) -> tuple[Tensor, Tensor]:
+    """A limb's tokens at every sample of its stream, and what a sensor would feel, the mean of all phases.
+
+    channels (1, SEEN_CHANNELS, S), site (1,) int64. Returns (PER_TOKEN, S // PER_TOKEN, D), where token t of phase p
+    begins at sample p + PER_TOKEN · t, the last one beyond the stream's end perhaps, and (FELT_TOLD, S).
+    """
+    samples = channels.shape[-1]
+    tokens = samples // PER_TOKEN
+    if not tokens:
+        return channels.new_zeros(PER_TOKEN, 0, model.config.token), channels.new_zeros(FELT_TOLD, samples)
+    padded = functional.pad(channels, (0, PER_TOKEN - 1), mode="replicate")
+    phases = torch.cat([padded[..., p : p + tokens * PER_TOKEN] for p in range(PER_TOKEN)])
+    found, says = seen_tokens(model, phases, site.expand(PER_TOKEN))
+    told, times = says.new_zeros(says.shape[1], samples), says.new_zeros(samples)
+    for p, own in enumerate(says):
+        inside = min(own.shape[-1], samples - p)
+        told[:, p : p + inside] += own[:, :inside]
+        times[p : p + inside] += 1.0
+    return found, told / times.clamp_min(1.0)
+
+
 def tokens_there(valid: Tensor, first: int, tokens: int) -> Tensor:
-    """(tokens,) bool: most of a token's samples are valid. valid (S,) bool, of which token 0 begins at `first`."""
-    own = valid[first : first + tokens * PER_TOKEN].float().view(tokens, PER_TOKEN)
+    """(tokens,) bool: most of a token's samples are valid. valid (S,) bool, of which token 0 begins at `first`.
+
+    What lies beyond the end is not valid.
+    """
+    own = valid[first : first + tokens * PER_TOKEN].float()
+    own = functional.pad(own, (0, tokens * PER_TOKEN - own.shape[0])).view(tokens, PER_TOKEN)
     return own.mean(dim=1) > 0.5
 
 

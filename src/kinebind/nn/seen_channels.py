@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kinebind.imu import GRAVITY_M_S2
 from kinebind.nn.smooth import gaussian
-from kinebind.parts import COCO17, SITES
+from kinebind.parts import COCO17, SITES, USUAL_LENGTHS_M
 
 SEEN_CHANNELS = 29
 _SPEED_S, _BEND_S = 0.05, 0.07  # σ of first and second derivatives of keypoints
@@ -22,16 +22,8 @@ _MID_HIP = {"left_hip": 0.5, "right_hip": 0.5}
 _MID_SHOULDER = {"left_shoulder": 0.5, "right_shoulder": 0.5}
 _POINTS = ("nearest", "near", "far", "parent", "root", "top", "left", "right")
 
-_LENGTHS_M = {
-    ("left_shoulder", "left_hip"): 0.50, ("right_shoulder", "right_hip"): 0.50,
-    ("left_hip", "left_knee"): 0.43, ("right_hip", "right_knee"): 0.43,
-    ("left_knee", "left_ankle"): 0.41, ("right_knee", "right_ankle"): 0.41,
-    ("left_shoulder", "right_shoulder"): 0.35,
-    ("left_shoulder", "left_elbow"): 0.28, ("right_shoulder", "right_elbow"): 0.28,
-    ("left_elbow", "left_wrist"): 0.25, ("right_elbow", "right_wrist"): 0.25,
-}  # fmt: skip
-"""Usual lengths of segments that are seen full-length sooner or later, metres."""
-_TRUNK_AND_LEGS = 6  # the first of these, which alone count where any of them is seen
+_LENGTHS_M = {**USUAL_LENGTHS_M[0], **USUAL_LENGTHS_M[1]}
+_TRUNK_AND_LEGS = len(USUAL_LENGTHS_M[0])
 
 
 def _points_of(site: str) -> tuple[dict[str, float], ...]:

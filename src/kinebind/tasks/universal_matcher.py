@@ -12,9 +12,9 @@ from torch import Tensor
 
 from kinebind.clock import FloatArray
 from kinebind.imu import Imu
-from kinebind.nn.chunked import Encoders, felt_tokens, seen_tokens, tokens_there
+from kinebind.nn.chunked import Encoders, felt_tokens, seen_at_every_phase, tokens_there
 from kinebind.nn.felt_channels import told_signals
-from kinebind.nn.universal import PER_TOKEN, RATE_HZ, UNKNOWN_SITE
+from kinebind.nn.universal import PER_TOKEN, RATE_HZ, UNKNOWN_SITE, pair_scores
 from kinebind.parts import SITES
 from kinebind.poses import Poses
 from kinebind.tasks.streams import SeenStream, felt_stream, seen_stream
@@ -36,11 +36,13 @@ class Felt:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A limb: for each of PER_TOKEN phases p, tokens (T, D) from grid index first + p on; told (3, S)."""
+    """A limb: tokens (PER_TOKEN, T, D), those of phase p from grid index first + p on, there (PER_TOKEN, T) bool;
+    told (3, S), valid (S,).
+    """
 
     first: int
-    tokens: tuple[Tensor, ...]
-    there: tuple[Tensor, ...]
+    tokens: Tensor
+    there: Tensor
     told: Tensor
     valid: Tensor
 
@@ -81,15 +83,10 @@ class UniversalMatcher:
         channels = stream.channels(site)
         index = torch.tensor([SITES.index(site)])
         valid = torch.as_tensor(stream.shows(site))
-        tokens, there = [], []
-        told = torch.zeros(3, channels.shape[-1])
         with torch.inference_mode():
-            for p in range(PER_TOKEN):
-                own, says = seen_tokens(self.model, channels[..., p:], index)
-                tokens.append(own[0])
-                there.append(tokens_there(valid, p, own.shape[1]))
-                told[:, p : p + says.shape[-1]] += says[0] / PER_TOKEN
-        return Seen(stream.first, tuple(tokens), tuple(there), told, valid)
+            tokens, told = seen_at_every_phase(self.model, channels, index)
+        there = torch.stack([tokens_there(valid, p, tokens.shape[1]) for p in range(PER_TOKEN)])
+        return Seen(stream.first, tokens, there, told, valid)
 
     def scores(self, felt: Sequence[Felt], seen: Sequence[Seen], lags_s: FloatArray) -> FloatArray:
         """(N, M, L): score of each pair where video_time = imu_time + lag, within about ±(1 + told)."""
@@ -146,12 +143,8 @@ def _cosine(x: Tensor, x_there: Tensor, y: Tensor, y_there: Tensor, by: int) -> 
     """Cosine (N, M) over the overlap, times the root of the share of the sensor's tokens in it."""
     whole = x_there.sum(dim=1).clamp_min(1)
     x, x_there, y, y_there = _aligned(x, x_there, y, y_there, by)
-    x, y = x * x_there[..., None], y * y_there[..., None]
-    product = x.flatten(1) @ y.flatten(1).T
-    xx = x.square().sum(-1) @ y_there.float().T
-    yy = x_there.float() @ y.square().sum(-1).T
     count = x_there.float() @ y_there.float().T
-    score = product / (xx * yy).clamp_min(1e-12).sqrt() * (count / whole[:, None]).sqrt()
+    score = pair_scores(x, y, x_there, y_there) * (count / whole[:, None]).sqrt()
     return torch.where(count >= LEAST_OVERLAP, score, torch.zeros_like(score)).double().numpy()
 
 

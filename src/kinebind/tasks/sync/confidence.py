@@ -27,6 +27,8 @@ WIDE_S = 4.0
 FEATURES = (
     "log_margin", "log_range", "narrow", "log_data", "log_density", "middle_part", "cues_for", "against",
 )  # fmt: skip
+AGAINST = ("log_range", "against")
+"""Those of FEATURES that speak against an answer, the more the larger; the others speak for it."""
 AMONG_FEATURES = ("margin",)
 """What decides between the answer and its rivals."""
 SCALE_FEATURES = ("log_sigma", "log_density")

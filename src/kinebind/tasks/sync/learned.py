@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from kinebind.imu import Imu
-from kinebind.nn.chunked import Encoders, felt_tokens, seen_tokens
+from kinebind.nn.chunked import Encoders, felt_tokens, seen_at_every_phase
 from kinebind.nn.universal import PER_TOKEN, UNKNOWN_SITE
 from kinebind.parts import SITES
 from kinebind.poses import Poses
@@ -53,11 +53,9 @@ class Learned:
         key = id(poses), site
         if key not in self._seen:
             stream = self._people[id(poses)][1]
-            channels, index = stream.channels(site), torch.tensor([SITES.index(site)])
-            long = max(channels.shape[-1] - PER_TOKEN + 1, 0)
-            phases = torch.cat([channels[..., p : p + long] for p in range(PER_TOKEN)])
             with torch.inference_mode():
-                found = seen_tokens(self._model, phases, index.expand(PER_TOKEN))[0].numpy()
+                index = torch.tensor([SITES.index(site)])
+                found = seen_at_every_phase(self._model, stream.channels(site), index)[0].numpy()
             self._seen[key] = _on_samples(found, stream.shows(site), stream.first)
         return self._seen[key]
 
@@ -73,7 +71,8 @@ def _on_samples(found: Float32, valid: np.ndarray, first: int) -> Tokens:
     out = np.full((valid.size, found.shape[2]), np.nan, dtype=np.float32)
     for p, tokens in enumerate(found):
         at = p + _CENTRE + PER_TOKEN * np.arange(len(tokens))
-        out[at] = tokens
+        inside = at < valid.size
+        out[at[inside]] = tokens[inside]
     inside = np.convolve(valid.astype(np.float64), np.full(PER_TOKEN, 1.0 / PER_TOKEN), mode="same") > 0.5
     out[~inside] = np.nan
     return Tokens(first, out)

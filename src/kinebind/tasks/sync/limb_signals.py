@@ -13,7 +13,7 @@ from scipy.ndimage import median_filter
 
 from kinebind.clock import FloatArray
 from kinebind.imu import GRAVITY_M_S2
-from kinebind.parts import COCO17
+from kinebind.parts import COCO17, USUAL_LENGTHS_M
 from kinebind.poses import Poses
 from kinebind.resample import low_pass, over_runs, resample_vectors
 
@@ -29,19 +29,6 @@ SEEN_SHARE = 0.3
 """A vector of a segment that is seen in less than this share of the time that its sensor's point is, is left out."""
 SPIKE_S = 0.13
 """Half-width of the running median against which a keypoint is an outlier."""
-
-_TRUNK_AND_LEGS_M = {
-    ("left_shoulder", "left_hip"): 0.50, ("right_shoulder", "right_hip"): 0.50,
-    ("left_hip", "left_knee"): 0.43, ("right_hip", "right_knee"): 0.43,
-    ("left_knee", "left_ankle"): 0.41, ("right_knee", "right_ankle"): 0.41,
-}  # fmt: skip
-"""Usual lengths of segments that are seen full-length sooner or later, metres."""
-_SHOULDERS_AND_ARMS_M = {
-    ("left_shoulder", "right_shoulder"): 0.35,
-    ("left_shoulder", "left_elbow"): 0.28, ("right_shoulder", "right_elbow"): 0.28,
-    ("left_elbow", "left_wrist"): 0.25, ("right_elbow", "right_wrist"): 0.25,
-}  # fmt: skip
-"""The same of somebody whose hips are never seen, as before a desk; arms point at the camera more often."""
 
 _MID_HIP = {"left_hip": 0.5, "right_hip": 0.5}
 _MID_SHOULDER = {"left_shoulder": 0.5, "right_shoulder": 0.5}
@@ -102,7 +89,7 @@ def pixels_per_m(keypoints_px: FloatArray) -> float:
 
     Trunk and legs tell it; shoulders and arms where none of those is seen. NaN where nothing of either is.
     """
-    for segments_m in (_TRUNK_AND_LEGS_M, _SHOULDERS_AND_ARMS_M):
+    for segments_m in USUAL_LENGTHS_M:
         scales = []
         for (a, b), length_m in segments_m.items():
             length = np.linalg.norm(keypoints_px[:, COCO17.index(a)] - keypoints_px[:, COCO17.index(b)], axis=-1)
