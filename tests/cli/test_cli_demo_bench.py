@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
 
-from kinebind.bench import calibrate, results_file, simulate, sync
+from kinebind.bench import calibrate, results_file, simulate, sync, zero_shot, zero_shot_mobind
 from kinebind.bench.results_file import commit, log_final, machine, write_results
 from kinebind.cli import demo
 from kinebind.cli.console import Screen
@@ -122,6 +123,34 @@ def test_a_small_run_is_called_so_and_replaces_no_full_one(asked, kinebind, tmp_
     assert (tmp_path / "results" / "sync.json").read_text() == full
     kinebind("bench", "sync", "--small", "--final").refused("--small")
     kinebind("bench", "simulate", "--small").refused("--small")
+
+
+def test_zero_shot_trains_its_rival_first_and_opens_nothing_before(asked, kinebind, tmp_path, monkeypatch):
+    rivals = [None, "mobind"]
+    given = []
+
+    def rival(data, work, minutes):
+        given.append((data, work, minutes))
+        return rivals.pop(0)
+
+    def measure(data, rival, *, final, small):
+        asked.append((rival, final, small))
+        return {"r1": 0.5}
+
+    monkeypatch.setattr(zero_shot_mobind, "rival", rival)
+    monkeypatch.setattr(zero_shot, "run", measure)
+    said = kinebind("bench", "zero-shot", "--final", "--minutes", "3", "--work", "w")
+    assert (said.code, asked, given) == (0, [], [(tmp_path, Path("w"), 3.0)])
+    assert "goes on" in said.out
+    assert not (tmp_path / "results").exists()
+    assert kinebind("bench", "zero-shot", "--final", "--work", "w").code == 0
+    assert asked == [("mobind", True, False)]
+    told = json.loads((tmp_path / "results" / "zero_shot.json").read_text())
+    assert told["command"] == "kinebind bench zero-shot --final"
+    assert "zero-shot" in (tmp_path / "results" / "final_log.md").read_text()
+    # A look at few clips has no time to train.
+    assert kinebind("bench", "zero-shot", "--small").code == 0
+    assert asked[1:] == [(None, False, True)]
 
 
 def test_what_cannot_be_benchmarked(asked, kinebind, tmp_path, monkeypatch):

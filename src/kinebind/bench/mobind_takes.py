@@ -44,7 +44,8 @@ LONG_S = 200.0
 """Of the takes from which clips of two and three minutes are cut."""
 PEOPLE = 4
 """Takes of one chain that count as filmed together, for telling people apart."""
-_SPARE_S = 0.3  # of motion at both ends of a take, which its filters need
+SPARE_S = 0.3
+"""Of motion at both ends of a take, which its filters need."""
 _Y_UP_FROM_Z_UP = Rotation.from_euler("x", -90, degrees=True)
 
 
@@ -113,9 +114,9 @@ def stretches(files: Files, rng: np.random.Generator, length_s: float) -> Iterat
 
 def recorded(body: Posture, rng: np.random.Generator) -> Recording:
     """The body filmed and worn from end to end, on one clock."""
-    span: dict[str, Any] = {"start_s": _SPARE_S, "duration_s": float(body.motion.time_s[-1]) - 2 * _SPARE_S}
+    span: dict[str, Any] = {"start_s": SPARE_S, "duration_s": float(body.motion.time_s[-1]) - 2 * SPARE_S}
     sites = present_sites(body, PARTS)
-    imus = worn(body, sites, "normal", rng, clocks=[ClockMap(0.0)], video_start_s=_SPARE_S, orientation=True, **span)
+    imus = worn(body, sites, "normal", rng, clocks=[ClockMap(0.0)], video_start_s=SPARE_S, orientation=True, **span)
     return Recording((filmed(body, "normal", rng, **span),), imus)
 
 
@@ -124,7 +125,7 @@ def _study_take(body: Posture, activity: str, recording: Recording, variant: str
     take = take_from_recording(recording.replace(labels=labels), CONTRACT)
     start_s, count = start_of_take_s(recording), take.imu.shape[2]
     cues = cues_of(recording, PARTS, start_s, count / RATE_HZ, variant)
-    return StudyTake(take, cues, as_published(body, _SPARE_S + start_s + np.arange(count) / RATE_HZ))
+    return StudyTake(take, cues, as_published(body, SPARE_S + start_s + np.arange(count) / RATE_HZ))
 
 
 def start_of_take_s(recording: Recording) -> float:

@@ -21,9 +21,7 @@ from kinebind.errors import InputError
 from kinebind.imu import Imu
 from kinebind.motion import Motion
 from kinebind.poses import Poses
-from kinebind.readers.amc import read_amc
-from kinebind.readers.bvh import read_bvh
-from kinebind.readers.deepmimic import read_deepmimic
+from kinebind.readers import read_motion
 from kinebind.readers.motion_sets import MOTION_SETS
 from kinebind.recording import Recording
 from kinebind.tasks.sync.limb_signals import RATE_HZ
@@ -61,14 +59,17 @@ class Source:
 
     def read(self, path: Path) -> Motion:
         """One file's motion."""
-        if path.suffix == ".amc":
-            return read_amc(path, asf_path=self.asf)
-        return read_bvh(path) if path.suffix == ".bvh" else read_deepmimic(path)
+        return read_motion(path) if self.asf is None else read_motion(path, asf_path=self.asf)
 
 
 def training_sources(data: Path) -> list[Source]:
     """Bandai-Namco: the sources that weights and confidence may be fitted on."""
-    return [Source("bandai-namco", _by_group("bandai-namco", data / "bandai-namco"))]
+    return motion_sources(data, ("bandai-namco",))
+
+
+def motion_sources(data: Path, names: Sequence[str]) -> list[Source]:
+    """Sets of motion (`kinebind.readers.motion_sets`) as sources, their groups by who or what moves."""
+    return [Source(name, _by_group(name, data / name)) for name in names]
 
 
 def test_sources(data: Path) -> list[Source]:

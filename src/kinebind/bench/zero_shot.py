@@ -5,8 +5,8 @@ test sets: UTD-MHAD's even subjects (`_test`), the Neura walk, CMU's motion capt
 `--small` takes few of the cases: a look, not a result.
 
 In the same run and on the same cases: `…_classical` is the synchroniser without the model, `…_correlation` plain
-correlation, `…_syncwise` SyncWISE. Clocks are the best guess of `kinebind sync`, refused or not; `…_matcher` is the
-model's own curve alone.
+correlation, `…_syncwise` SyncWISE, `…_mobind` MoBind trained on the same motion for as many pairs. Clocks are the best
+guess of `kinebind sync`, refused or not; `…_matcher` is the model's own curve alone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from kinebind.bench.offset_finders import ByMatcher, BySync, OffsetFinder, finde
 from kinebind.bench.processes import WORKERS
 from kinebind.bench.scenes import test_sources, validation_sources
 from kinebind.bench.sim_cases import SimCases
+from kinebind.bench.zero_shot_mobind import MobindMatcher
+from kinebind.nn.model import Model
 from kinebind.tasks.binder import Binder, shipped_once
 from kinebind.tasks.matching import Matcher
 
@@ -49,6 +51,7 @@ class _Run:
     data: Path
     final: bool
     share: float
+    rival: Model | None = None
     binder: Binder = field(default_factory=shipped_once)
 
     def finders(self) -> dict[str, OffsetFinder]:
@@ -70,10 +73,13 @@ class _Run:
         return {suffix: list(utd.clips(self.data / "utd-mhad", own))[::every] for suffix, own in subjects.items()}
 
 
-def run(data: Path, *, final: bool = False, small: bool = False) -> dict[str, float]:
-    """All figures, flat: key → number. `final` opens the test sets. `small` takes few of the cases."""
+def run(data: Path, rival: Model | None = None, *, final: bool = False, small: bool = False) -> dict[str, float]:
+    """All figures, flat: key → number. `final` opens the test sets. `small` takes few of the cases.
+
+    rival: MoBind, as `kinebind.bench.zero_shot_mobind` trains it, whose figures have `_mobind` behind their names.
+    """
     torch.set_num_threads(WORKERS)
-    own = _Run(data, final, _SMALL if small else 1.0)
+    own = _Run(data, final, _SMALL if small else 1.0, rival)
     metrics: dict[str, float] = {}
     for part in (_utd, _neura, _simulated, _confidence, _training):
         started = time.perf_counter()
@@ -89,6 +95,9 @@ def _utd(run: _Run) -> dict[str, float]:
         by: dict[str, Measured] = {name: zero_shot_utd.clocks(clips, find) for name, find in run.finders().items()}
         for name, matcher in run.matchers().items():
             by[name] = by[name] | zero_shot_utd.matched(clips, matcher)
+        if run.rival is not None:
+            own = MobindMatcher(run.rival)
+            by["mobind"] = zero_shot_utd.retrieval_2s(clips, own) | zero_shot_utd.people(clips, own)
         metrics |= _beside(by, suffix) | figures(zero_shot_utd.trivial(clips), suffix)
         asked = zero_shot_model.mounting(clips, run.binder) | zero_shot_model.pose2imu(clips, run.binder)
         if all(find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_module
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -15,12 +15,16 @@ from kinebind.cli.console import Screen
 from kinebind.errors import InputError
 from kinebind.output.folder import check_out
 
+if TYPE_CHECKING:
+    from kinebind.nn.model import Model
+
 _NAMES = ("sync", "simulate", "mobind", "zero-shot")
 _OF = {
-    "--small": ("sync", "mobind", "zero-shot"), "--fit": ("sync",), "--smoke": ("mobind",), "--minutes": ("mobind",),
-    "--work": ("mobind",), "--device": ("mobind",),
+    "--small": ("sync", "mobind", "zero-shot"), "--fit": ("sync",), "--smoke": ("mobind",),
+    "--minutes": ("mobind", "zero-shot"), "--work": ("mobind", "zero-shot"), "--device": ("mobind",),
 }  # fmt: skip
 """The benchmarks that an option is for."""
+_WORK = Path(".kinebind-study")
 
 
 def bench(
@@ -39,11 +43,12 @@ def bench(
         bool, typer.Option("--smoke", help="Everything once, on made-up people and as small as can be (mobind).")
     ] = False,
     minutes: Annotated[
-        float | None, typer.Option(metavar="M", help="Stop after so long, to be gone on with (mobind).")
+        float | None,
+        typer.Option(metavar="M", help="Stop training after so long, to be gone on with (mobind, zero-shot)."),
     ] = None,
     work: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where data, models and figures are kept (mobind); .kinebind-study."),
+        typer.Option(metavar="DIR", help="Where what is trained is kept (mobind, zero-shot); .kinebind-study."),
     ] = None,
     device: Annotated[
         str | None, typer.Option(metavar="NAME", help="Where to train (mobind): cpu or cuda; cpu.")
@@ -82,10 +87,21 @@ def bench(
     if name == "mobind":
         from kinebind.bench import mobind_study
 
-        study = mobind_study.study(size, folder, work or Path(".kinebind-study"), final=final, device=device)
+        study = mobind_study.study(size, folder, work or _WORK, final=final, device=device)
         opened = study.opened_test
     else:
         opened = False
+    rival: Model | None = None
+    if name == "zero-shot" and not small:
+        from kinebind.bench import zero_shot_mobind
+
+        assert folder is not None
+        with screen.logging():
+            rival = zero_shot_mobind.rival(folder, work or _WORK, minutes)
+        if rival is None:
+            screen.show("MoBind's training is not finished. The same command goes on.")
+            screen.answer({"format": "kinebind-bench-1", "left": ["mobind"]})
+            return 0
     if final and not opened:
         log_final(command, out)
     with screen.logging():
@@ -100,7 +116,7 @@ def bench(
             out = study.work if smoke else out
         else:
             assert folder is not None
-            metrics = _run(name, folder, final=final, fit=fit, small=small)
+            metrics = _run(name, folder, rival, final=final, fit=fit, small=small)
     variant: Literal["small", "full"] = "full" if size == "full" else "small"
     path = write_results(
         name.replace("-", "_"), metrics, command=command, variant=variant, folder=out, apart=name != "mobind" or smoke
@@ -115,7 +131,7 @@ def bench(
     return 0
 
 
-def _run(name: str, data: Path, *, final: bool, fit: bool, small: bool) -> dict[str, float]:
+def _run(name: str, data: Path, rival: Model | None, *, final: bool, fit: bool, small: bool) -> dict[str, float]:
     if name == "simulate":
         from kinebind.bench import simulate
 
@@ -123,7 +139,7 @@ def _run(name: str, data: Path, *, final: bool, fit: bool, small: bool) -> dict[
     if name == "zero-shot":
         from kinebind.bench import zero_shot
 
-        return zero_shot.run(data, final=final, small=small)
+        return zero_shot.run(data, rival, final=final, small=small)
     from kinebind.bench import calibrate, sync
 
     if fit:
