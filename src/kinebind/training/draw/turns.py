@@ -81,3 +81,27 @@ def between(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     """From rotations a to b (..., 4) by a weight (...): along the chord, which has the same ends and is smooth too."""
     b = torch.where((a * b).sum(-1, keepdim=True) < 0.0, -b, b)
     return normalised(a + weight[..., None] * (b - a))
+
+
+def from_axes(x: Tensor, y: Tensor) -> Tensor:
+    """Unit quaternions (..., 4) of the rotations that turn the x and y axes to the unit vectors x, y (..., 3).
+
+    By Shepperd's method: the largest of the four squares is taken the root of, so that no angle is ill-conditioned.
+    """
+    z = torch.linalg.cross(x, y)
+    m = torch.stack([x, y, z], dim=-1)  # columns
+    d0, d1, d2 = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    squares = torch.stack([d0 - d1 - d2, d1 - d0 - d2, d2 - d0 - d1, d0 + d1 + d2], dim=-1) + 1.0
+    a, b, c = (m[..., i, j] - m[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0)))
+    d, e, f = (m[..., i, j] + m[..., j, i] for i, j in ((0, 1), (0, 2), (1, 2)))
+    rows = torch.stack(
+        [
+            torch.stack([squares[..., 0], d, e, a], dim=-1),
+            torch.stack([d, squares[..., 1], f, b], dim=-1),
+            torch.stack([e, f, squares[..., 2], c], dim=-1),
+            torch.stack([a, b, c, squares[..., 3]], dim=-1),
+        ],
+        dim=-2,
+    )
+    best = squares.argmax(dim=-1, keepdim=True)
+    return normalised(rows.gather(-2, best[..., None].expand(*best.shape, 4))[..., 0, :])
