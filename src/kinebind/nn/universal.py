@@ -34,17 +34,23 @@ FELT_TOLD = 3
 
 @dataclass(frozen=True)
 class UniversalConfig:
-    """Sizes: width of tokens inside, of stems, blocks, heads, and of the tokens that are compared."""
+    """Sizes: width of tokens inside, of stems, blocks, heads, and of the tokens that are compared.
+
+    text: size of a sentence's embedding, in which the model says what it perceives; 0 for a model without words.
+    """
 
     width: int = 128
     stem: int = 64
     blocks: int = 3
     heads: int = 4
     token: int = 64
+    text: int = 0
 
     def __post_init__(self) -> None:
-        if min(dataclasses.astuple(self)) < 1 or self.width % self.heads:
+        if min(self.width, self.stem, self.blocks, self.heads, self.token) < 1 or self.width % self.heads:
             raise InputError("The model's sizes must be positive, and heads must divide its width.", "")
+        if self.text < 0:
+            raise InputError("The size of a sentence's embedding cannot be negative.", "0 stands for no words.")
 
 
 class Encoder(nn.Module):
@@ -101,8 +107,30 @@ class Block(nn.Module):
         return torch.where(apart.abs() <= REACH, bias, -torch.inf)
 
 
+class Said(nn.Module):
+    """Hidden tokens (B, T, width) -> what they show, in a space of sentences (B, text): weighed by what matters."""
+
+    def __init__(self, config: UniversalConfig) -> None:
+        super().__init__()
+        self.weigh = nn.Linear(config.width, config.heads)
+        self.out = nn.Sequential(
+            nn.Linear(config.heads * config.width, 2 * config.width),
+            nn.GELU(),
+            nn.Linear(2 * config.width, config.text),
+        )
+
+    def forward(self, hidden: Tensor, there: Tensor) -> Tensor:
+        """there (B, T) bool: which tokens count."""
+        weight = self.weigh(hidden).masked_fill(~there[..., None], -1e9).softmax(dim=1)  # (B, T, heads)
+        pooled = torch.einsum("bth,btw->bhw", weight, hidden).flatten(1)
+        said: Tensor = self.out(pooled)
+        return said
+
+
 class Universal(nn.Module):
     """The two encoders and what is read off them."""
+
+    sentence_mean: Tensor
 
     def __init__(self, config: UniversalConfig = UniversalConfig()) -> None:
         super().__init__()
@@ -114,6 +142,10 @@ class Universal(nn.Module):
         self.told = nn.Linear(config.width, PER_TOKEN * FELT_TOLD)
         self.pair_scale = nn.Parameter(torch.tensor(10.0).log())
         self.lag_scale = nn.Parameter(torch.tensor(10.0).log())
+        if config.text:
+            self.felt_said, self.seen_said = Said(config), Said(config)
+            self.said_scale = nn.Parameter(torch.tensor(10.0).log())
+            self.register_buffer("sentence_mean", torch.zeros(config.text))
 
     def embed_felt(self, channels: Tensor, site: Tensor) -> Tensor:
         """Tokens (B, T, D) of what sensors felt: channels (B, FELT_CHANNELS, S), site (B,), UNKNOWN_SITE allowed."""
@@ -123,9 +155,16 @@ class Universal(nn.Module):
     def embed_seen(self, channels: Tensor, site: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, T, D) of limbs, and what a sensor there would feel (B, FELT_TOLD, S) at RATE_HZ."""
         hidden = self.seen(channels, site)
-        told = self.told(hidden)  # (B, T, PER_TOKEN · FELT_TOLD)
-        told = told.view(*told.shape[:2], PER_TOKEN, FELT_TOLD).flatten(1, 2).transpose(1, 2)
-        return self.seen_token(hidden), told
+        return self.seen_token(hidden), self.told_of(hidden)
+
+    def told_of(self, hidden: Tensor) -> Tensor:
+        """What a sensor would feel (B, FELT_TOLD, S) of the hidden tokens of a limb (B, T, width)."""
+        told: Tensor = self.told(hidden)  # (B, T, PER_TOKEN · FELT_TOLD)
+        return told.view(*told.shape[:2], PER_TOKEN, FELT_TOLD).flatten(1, 2).transpose(1, 2)
+
+    def sentences(self, embedded: Tensor) -> Tensor:
+        """Sentences' embeddings (N, text) as what is said is compared with them: about their mean, of length one."""
+        return functional.normalize(embedded - self.sentence_mean, dim=-1)
 
     def settings(self) -> dict[str, Any]:
         """The sizes, from which the same architecture can be built."""

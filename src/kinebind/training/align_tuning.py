@@ -242,7 +242,7 @@ def _batch(
         felt_sites.append(UNKNOWN_SITE if not plain and bool(draws[k, 7] < 0.5) else site)
     return Drawn(
         torch.cat(felt), torch.tensor(felt_sites), torch.cat(seen), torch.tensor(sites), torch.tensor(lags),
-        torch.cat(told), torch.cat(known),
+        torch.cat(told), torch.cat(known), torch.full((len(sites),), -1),
     )  # fmt: skip
 
 

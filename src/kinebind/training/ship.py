@@ -69,6 +69,7 @@ def config_of(weights: Mapping[str, Tensor]) -> UniversalConfig:
             width=weights["felt.norm.weight"].shape[0], stem=weights["felt.enter.weight"].shape[0],
             blocks=len({name.split(".")[2] for name in weights if name.startswith("felt.blocks.")}),
             heads=weights["felt.blocks.0.distance"].shape[0], token=weights["felt_token.weight"].shape[0],
+            text=len(weights.get("sentence_mean", ())),
         )  # fmt: skip
     except KeyError as error:
         raise InputError(
@@ -93,8 +94,8 @@ def _about(found: Mapping[str, Any], corpus: str | Path | None, commit: str, pro
         "name": "universal", "provisional": provisional, "kinebind": kinebind.__version__, "commit": commit,
         "figures": "results/zero_shot.json",
         "training": {
-            "steps": int(found.get("step", 0)), "pairs": int(found.get("pairs", 0)),
-            "minutes": round(float(found.get("seconds", 0.0)) / 60.0, 1),
+            "steps": int(_all_told(found, "step")), "pairs": int(_all_told(found, "pairs")),
+            "minutes": round(_all_told(found, "seconds") / 60.0, 1),
         },
     }  # fmt: skip
     terms = ["CC BY-NC"]  # of motion that nobody names, the strictest
@@ -107,6 +108,11 @@ def _about(found: Mapping[str, Any], corpus: str | Path | None, commit: str, pro
         terms = [own["terms"] for own in told["sources"].values()]
     about["licence"] = licence_for(terms)
     return about | {"licence_url": LICENCES[about["licence"]]}
+
+
+def _all_told(found: Mapping[str, Any], key: str) -> float:
+    """A count of a training, with that of the one it began with."""
+    return float(found.get(key, 0.0)) + float(found.get("before", {}).get(key, 0.0))
 
 
 def licence_for(terms: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ Imports nothing beyond torch, numpy, scipy and safetensors, and runs on one GPU 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import logging
 import math
@@ -21,10 +22,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset
 
+from kinebind.errors import InputError
 from kinebind.nn.universal import TOKEN_S, Universal, UniversalConfig, lag_scores, pair_scores
 from kinebind.training.corpus import Corpus
 from kinebind.training.draw.moves import Library
 from kinebind.training.draw.windows import Drawing, Drawn, draw
+from kinebind.training.sentences import Sentences, read_sentences
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,7 @@ class UniversalTraining:
     """How the universal model is trained.
 
     steps: of the whole schedule. lengths: (window_s, shift_s, share of the steps) of the batches; sizes of batches
-    follow from tokens: as many bodies as keep bodies × window_s at body_seconds. told: weight of Pose2IMU.
+    follow from tokens: as many bodies as keep bodies × window_s at body_seconds. told, said: weights of Pose2IMU and of words.
     source_weights: how often a source is drawn against its share of the hours. mean_keep: of the averaged weights.
     """
 
@@ -46,6 +49,7 @@ class UniversalTraining:
     warm_steps: int = 300
     told: float = 0.5
     lag: float = 1.0
+    said: float = 0.25
     mean_keep: float = 0.999
     seed: int = 1
     source_weights: dict[str, float] = field(default_factory=lambda: {"cmu-expmap": 6.0})
@@ -53,11 +57,16 @@ class UniversalTraining:
     drawing: Drawing = field(default_factory=Drawing)
 
 
-def losses(model: Universal, drawn: Drawn, shift_s: float, config: UniversalTraining) -> dict[str, Tensor]:
-    """The loss "total" and its terms; with "pair_r1", the share of pairs that are found in their batch."""
-    felt = model.embed_felt(drawn.felt, drawn.felt_site)
-    seen, told = model.embed_seen(drawn.seen, drawn.site)
-    felt, seen, told = felt.float(), seen.float(), told.float()
+def losses(
+    model: Universal, drawn: Drawn, shift_s: float, config: UniversalTraining, sentences: Tensor | None = None
+) -> dict[str, Tensor]:
+    """The loss "total" and its terms; with "pair_r1", the share of pairs that are found in their batch.
+
+    sentences (W, text): one of each meaning, embedded; None where words are not learnt.
+    """
+    hidden_felt, hidden_seen = model.felt(drawn.felt, drawn.felt_site), model.seen(drawn.seen, drawn.site)
+    felt, seen = model.felt_token(hidden_felt).float(), model.seen_token(hidden_seen).float()
+    told = model.told_of(hidden_seen).float()
     # Which belongs to which: every video at its own lag, so that aligned tokens meet.
     steps = torch.round(drawn.lag_s / TOKEN_S).long()
     shifted, there = _moved(seen, steps)
@@ -78,11 +87,40 @@ def losses(model: Universal, drawn: Drawn, shift_s: float, config: UniversalTrai
     known = drawn.told_known.to(miss)
     told_loss = (miss * known).sum() / known.sum().clamp_min(1.0)
     total = pair + config.lag * lag + config.told * told_loss
+    words: dict[str, Tensor] = {}
+    if sentences is not None:
+        words = _said(model, {"felt": hidden_felt, "seen": hidden_seen}, drawn.meaning, sentences)
+        total = total + config.said * (words["said_felt"] + words["said_seen"])
     return {
-        "total": total, "pair": pair, "lag": lag, "told": told_loss,
+        "total": total, "pair": pair, "lag": lag, "told": told_loss, **words,
         "pair_r1": (scores.argmax(dim=1) == target).float().mean(),
         "lag_hit": ((curve.argmax(dim=1) - place).abs() <= 1.0).float().mean(),
     }  # fmt: skip
+
+
+_ALIKE = 0.07
+"""A sentence whose cosine with the right one is by so much below 1 counts by a third as right as that."""
+
+
+def _said(model: Universal, hidden: dict[str, Tensor], meaning: Tensor, sentences: Tensor) -> dict[str, Tensor]:
+    """Cross-entropy of what each stream says among all sentences, those that say nearly the same being right as well."""
+    known = torch.nonzero(meaning >= 0)[:, 0]
+    if not known.numel():
+        nothing = sentences.new_zeros(())
+        return dict.fromkeys(("said_felt", "said_hit_felt", "said_seen", "said_hit_seen"), nothing)
+    words = model.sentences(sentences)
+    own = words[meaning[known]]
+    likeness = own @ words.T
+    right = functional.softmax((likeness - 1.0) / _ALIKE, dim=1)
+    out: dict[str, Tensor] = {}
+    for name, head in (("felt", model.felt_said), ("seen", model.seen_said)):
+        tokens = hidden[name][known]
+        said = functional.normalize(head(tokens, torch.ones_like(tokens[..., 0], dtype=torch.bool)).float(), dim=-1)
+        scores = said @ words.T * model.said_scale.exp().clamp_max(60.0)
+        out[f"said_{name}"] = functional.cross_entropy(scores, right)
+        nearest = scores.detach().argmax(dim=1)
+        out[f"said_hit_{name}"] = (likeness.gather(1, nearest[:, None]) > 0.95).float().mean()
+    return out
 
 
 def _moved(tokens: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,11 +159,26 @@ def _alone(_worker: int) -> None:
 class Trainer:
     """Model, averaged model, optimiser and progress, kept in a folder."""
 
-    def __init__(self, config: UniversalTraining, folder: Path, device: str) -> None:
+    def __init__(
+        self,
+        config: UniversalTraining,
+        folder: Path,
+        device: str,
+        *,
+        sentences: Sentences | None = None,
+        start: Path | None = None,
+    ) -> None:
         self.config, self.folder, self.device = config, folder, torch.device(device)
         torch.manual_seed(config.seed)
-        self.model = Universal(config.model).to(self.device)
-        self.mean = Universal(config.model).to(self.device)
+        sizes = config.model if sentences is None else dataclasses.replace(config.model, text=sentences.size)
+        self.sentences = None if sentences is None else sentences.to(self.device)
+        self.model = Universal(sizes).to(self.device)
+        self.before: dict[str, float] = {}
+        if start is not None:
+            self._begin_with(start)
+        if self.sentences is not None:
+            self.model.sentence_mean.copy_(self.sentences.mean())
+        self.mean = Universal(sizes).to(self.device)
         self.mean.load_state_dict(self.model.state_dict())
         decayed = [p for p in self.model.parameters() if p.dim() > 1]
         others = [p for p in self.model.parameters() if p.dim() <= 1]
@@ -141,13 +194,23 @@ class Trainer:
             self.mean.load_state_dict(state["mean"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.step, self.seconds, self.pairs = state["step"], state["seconds"], state["pairs"]
+            self.before = state.get("before", {})
             self.history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+
+    def _begin_with(self, start: Path) -> None:
+        """Take an earlier training's averaged weights, as far as there are any."""
+        state = torch.load(start, map_location=self.device, weights_only=True)
+        found = self.model.load_state_dict(state["mean"], strict=False)
+        if found.unexpected_keys or any("said" not in k and "sentence" not in k for k in found.missing_keys):
+            raise InputError(f"{start} is of another model.", "Name the state.pt of a training of these sizes.")
+        before = state.get("before", {})
+        self.before = {key: state[key] + before.get(key, 0) for key in ("step", "seconds", "pairs")}
 
     def save(self) -> None:
         """Write all that is needed to go on, whole or not at all."""
         state = {
             "model": self.model.state_dict(), "mean": self.mean.state_dict(), "optimiser": self.optimiser.state_dict(),
-            "step": self.step, "seconds": self.seconds, "pairs": self.pairs,
+            "step": self.step, "seconds": self.seconds, "pairs": self.pairs, "before": self.before,
         }  # fmt: skip
         (self.folder / "history.json").write_text(json.dumps(self.history), encoding="utf-8")
         torch.save(state, self.folder / "state.part")
@@ -174,6 +237,7 @@ class Trainer:
         started = time.monotonic()
         before = self.seconds
         batches = self._batches(library)
+        chooser = torch.Generator(self.device).manual_seed(c.seed * 104_729 + self.step)
         kept: list[dict[str, float]] = []
         saved = time.monotonic()
         while self.step < c.steps:
@@ -184,7 +248,8 @@ class Trainer:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.rate()
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                terms = losses(self.model, drawn, shift_s, c)
+                phrases = None if self.sentences is None else self.sentences.drawn(chooser)
+                terms = losses(self.model, drawn, shift_s, c, phrases)
             self.optimiser.zero_grad(set_to_none=True)
             terms["total"].backward()  # type: ignore[no-untyped-call]
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -221,14 +286,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=UniversalTraining.steps)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--sentences", type=Path, help="Phrases, embedded (kinebind.training.sentences).")
+    parser.add_argument("--start", type=Path, help="The state.pt of an earlier training to begin with.")
     parser.add_argument("--body-seconds", type=float, default=UniversalTraining.body_seconds)
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if given.threads:
         torch.set_num_threads(given.threads)
     config = UniversalTraining(steps=given.steps, body_seconds=given.body_seconds)
-    library = Library.of(Corpus.open(given.corpus), config.source_weights, given.device)
-    trainer = Trainer(config, given.out, given.device)
+    corpus = Corpus.open(given.corpus)
+    library = Library.of(corpus, config.source_weights, given.device)
+    sentences = None if given.sentences is None else read_sentences(given.sentences, corpus)
+    trainer = Trainer(config, given.out, given.device, sentences=sentences, start=given.start)
     trainer.train(library, given.minutes)
 
 

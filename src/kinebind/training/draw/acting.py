@@ -80,19 +80,33 @@ class Script:
 
 
 def act(
-    script: Script, movement: Tensor, grid_s: Tensor, generator: torch.Generator, style: Tensor | None = None
+    script: Script,
+    movement: Tensor,
+    grid_s: Tensor,
+    generator: torch.Generator,
+    *,
+    style: Tensor | None = None,
+    inside_s: tuple[float, float] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Bodies (B, T, 13, 4) and root (B, T, 3) that act movements (B,) of a script at grid_s (T,), right-handed.
 
-    Each in its own place, size and pace. style (B,): bodies of the same number do it at about the same pace and size.
+    Each in its own place, size and pace. style (B,): which body of the batch each takes its pace and size from.
+    inside_s: where a movement is seen whole if it is short enough; by default all of the grid.
     """
     count = movement.numel()
     model = torch.arange(count, device=movement.device) if style is None else style
-    path = _paths(script, movement, grid_s, model, generator)
+    path = _paths(script, movement, grid_s, model, inside_s or (0.0, float(grid_s[-1])), generator)
     return _posed(path, generator)
 
 
-def _paths(script: Script, movement: Tensor, grid_s: Tensor, model: Tensor, generator: torch.Generator) -> Tensor:
+def _paths(
+    script: Script,
+    movement: Tensor,
+    grid_s: Tensor,
+    model: Tensor,
+    inside_s: tuple[float, float],
+    generator: torch.Generator,
+) -> Tensor:
     """Numbers of the poses (B, T, C) over time."""
     device, count = movement.device, movement.numel()
 
@@ -130,8 +144,8 @@ def _paths(script: Script, movement: Tensor, grid_s: Tensor, model: Tensor, gene
     rest_s = once_s[:, None] * pause
     whole_s = ((move_s + rest_s) * (number <= events[:, None])).sum(dim=1)
     # What fits in is all seen, mostly; of what is longer, some part.
-    spare_s = float(grid_s[-1]) - whole_s
-    lead_s = spare_s * uniform()
+    spare_s = inside_s[1] - inside_s[0] - whole_s
+    lead_s = inside_s[0] + spare_s * uniform()
     begin_s = lead_s[:, None] + torch.cat([torch.zeros_like(move_s[:, :1]), (move_s + rest_s).cumsum(dim=1)[:, :-1]], 1)
     k = torch.searchsorted(begin_s.contiguous(), grid_s.expand(count, -1).contiguous(), right=True) - 1
     k = k.clamp(0, longest - 1)

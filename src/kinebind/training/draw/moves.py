@@ -17,9 +17,12 @@ from torch import Tensor
 from kinebind.body.segments import SEGMENTS
 from kinebind.training.corpus import Corpus
 from kinebind.training.corpus_file import ROT_SCALE
+from kinebind.training.draw.acting import Script, act
 from kinebind.training.draw.gestures import ARMS, led_arms, led_legs, led_trunk, smooth
 from kinebind.training.draw.noise import slow_noise
 from kinebind.training.draw.turns import about_z, between, conjugate, heading, multiply, normalised, rotate
+from kinebind.training.draw.vocabulary import VOCABULARY
+from kinebind.training.draw.words import meaning_of_clip, meaning_of_movement
 
 _STILL = 0.15
 """How fast, at most, time passes for trunk and legs of those that stand."""
@@ -42,7 +45,7 @@ class Variety:
     warp: range of time's factor, as a logarithm. uneven: σ of the slow wander of its logarithm within a clip.
     alike: share of bodies that do what another body of the batch does, in their own time: one action, several takes.
     standing: on the spot, trunk and legs all but still; of these still_arms, still_trunk and still_legs are led, of
-    others driven_arms, driven_trunk and driven_legs.
+    others driven_arms, driven_trunk and driven_legs. acted: named movements (`acting`) in place of clips.
     """
 
     warp: tuple[float, float] = (-0.25, 0.35)
@@ -58,6 +61,7 @@ class Variety:
     still_arms: float = 0.65
     still_trunk: float = 0.3
     still_legs: float = 0.25
+    acted: float = 0.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +69,7 @@ class Library:
     """A corpus ready for drawing: spline coefficients of all clips on one device.
 
     rot (N, 13, 4), root (N, 3): coefficients. first, frames (C,): each clip's rows. rate_hz (C,). chance (C,): how
-    likely a clip is drawn.
+    likely a clip is drawn. label (C,): of each clip, which of `labels`. script: of the named movements.
     """
 
     rot: Tensor
@@ -74,6 +78,9 @@ class Library:
     frames: Tensor
     rate_hz: Tensor
     chance: Tensor
+    label: Tensor
+    labels: tuple[str, ...]
+    script: Script
 
     @classmethod
     def of(cls, corpus: Corpus, weights: dict[str, float] | None = None, device: str | torch.device = "cpu") -> Library:
@@ -89,7 +96,12 @@ class Library:
         to = torch.device(device)
         first, frames = (torch.as_tensor(np.array(x)).long().to(to) for x in (corpus.first, corpus.frames))
         rates, chances = (torch.as_tensor(np.array(x), dtype=torch.float32).to(to) for x in (corpus.rate_hz, chance))
-        return cls(torch.from_numpy(rot).to(to), torch.from_numpy(root).to(to), first, frames, rates, chances)
+        labels = labels_of(corpus)
+        label = torch.tensor([labels.index(own) for own in corpus.labels]).to(to)
+        return cls(
+            torch.from_numpy(rot).to(to), torch.from_numpy(root).to(to), first, frames, rates, chances, label, labels,
+            Script.of(VOCABULARY, to),
+        )  # fmt: skip
 
     @property
     def device(self) -> torch.device:
@@ -120,6 +132,11 @@ class Library:
         return normalised(rot), root
 
 
+def labels_of(corpus: Corpus) -> tuple[str, ...]:
+    """The labels of a corpus, in the order in which their meanings are numbered."""
+    return tuple(sorted(set(corpus.labels)))
+
+
 def _coefficients(values: npt.NDArray[np.float32], rate_hz: float) -> npt.NDArray[np.float32]:
     """Coefficients of the cubic spline through a clip's values (T, ...), fast clips freed of their markers' noise."""
     if rate_hz > _FAST_HZ:
@@ -127,10 +144,28 @@ def _coefficients(values: npt.NDArray[np.float32], rate_hz: float) -> npt.NDArra
     return np.asarray(spline_filter1d(values, 3, axis=0, mode="nearest"), dtype=np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """Bodies in motion: rot (B, T, 13, 4), root (B, T, 3), and meaning (B,): number of what they do (`words.meanings`),
+    −1 where nobody has a word for it.
+    """
+
+    rot: Tensor
+    root: Tensor
+    meaning: Tensor
+
+
 def draw_motion(
-    library: Library, count: int, grid_s: Tensor, variety: Variety, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Bodies in motion: rotations (B, T, 13, 4), root (B, T, 3) at times grid_s (T,) from zero, seconds."""
+    library: Library,
+    count: int,
+    grid_s: Tensor,
+    variety: Variety,
+    generator: torch.Generator,
+    inside_s: tuple[float, float] | None = None,
+) -> Moved:
+    """Bodies in motion at times grid_s (T,) from zero, seconds. inside_s: where named movements are seen whole, if they
+    are short enough; by default anywhere.
+    """
     device = library.device
     length_s = float(grid_s[-1])
 
@@ -159,26 +194,29 @@ def draw_motion(
         pace = _STILL * uniform(0.0, 1.0).square()
         slow_s = start[:, None] + (own_s - start[:, None]) * pace[:, None]
         rot[rows], root[rows] = _stood(library, clip[rows], (slow_s * warp[:, None])[rows], rot[rows])
+    named = ~standing
     seam = torch.where(chance(variety.chained), uniform(0.2, 0.8) * length_s, long - start - 0.3)
+    named &= seam >= 0.8 * length_s
     if bool((seam < length_s).any()):
         rows = torch.nonzero(seam < length_s)[:, 0]
         rot, root = rot.clone(), root.clone()
         rot[rows], root[rows] = _continued(library, rot[rows], root[rows], grid_s, seam[rows], warp[rows], generator)
-    flip = chance(variety.mirrored)[:, None, None]
-    sign = torch.tensor([1.0, -1.0, -1.0, 1.0], device=device)
-    rot = torch.where(flip[..., None], rot[:, :, list(_MIRROR)] * sign, rot)
-    root = torch.where(flip, root * torch.tensor([-1.0, 1.0, 1.0], device=device), root)
+    flip = chance(variety.mirrored)
+    rot, root = _flipped(rot, root, flip)
     other = rot.roll(1, 0)
     turn = about_z(heading(rot[:, :, _PELVIS]) - heading(other[:, :, _PELVIS]))
     swapped = multiply(turn[:, :, None], other[:, :, list(_UPPER)])
     mixed = rot.clone()
     mixed[:, :, list(_UPPER)] = swapped
-    rot = torch.where(chance(variety.upper_of_another)[:, None, None, None], mixed, rot)
+    swap = chance(variety.upper_of_another)
+    named &= ~swap
+    rot = torch.where(swap[:, None, None, None], mixed, rot)
 
     def led(share: float, still_share: float) -> tuple[Tensor, Tensor]:
         """Bodies that are led, and the place among these of the one that each follows."""
         chosen = torch.where(standing, chance(still_share)[model], chance(share)[model])
         rows = torch.nonzero(chosen)[:, 0]
+        named[rows] = False
         # Whom somebody follows is led as well.
         return rows, (chosen.cumsum(0) - 1)[model[rows]]
 
@@ -188,7 +226,28 @@ def draw_motion(
     rot[rows] = led_arms(library.rot, rot[rows], grid_s, whose, generator)
     rows, whose = led(variety.driven_trunk, variety.still_trunk)
     rot[rows] = led_trunk(rot[rows], grid_s, whose, generator)
-    return rot, root
+    meaning = torch.where(named, meaning_of_clip(library.label[clip], flip), torch.full_like(clip, -1))
+    acted = chance(variety.acted)[model]
+    rows = torch.nonzero(acted)[:, 0]
+    movement = torch.randint(len(VOCABULARY), (count,), generator=generator, device=device)[model[rows]]
+    mirrored = chance(variety.mirrored)[model[rows]]
+    if rows.numel():
+        whose = (acted.cumsum(0) - 1)[model[rows]]
+        rot[rows], root[rows] = _flipped(
+            *act(library.script, movement, grid_s, generator, style=whose, inside_s=inside_s), mirrored
+        )
+        meaning[rows] = meaning_of_movement(movement, mirrored, len(library.labels))
+    return Moved(rot, root, meaning)
+
+
+def _flipped(rot: Tensor, root: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:
+    """Bodies, those of flip (B,) as a mirror shows them."""
+    sign = torch.tensor([1.0, -1.0, -1.0, 1.0], device=rot.device)
+    across = torch.tensor([-1.0, 1.0, 1.0], device=rot.device)
+    return (
+        torch.where(flip[:, None, None, None], rot[:, :, list(_MIRROR)] * sign, rot),
+        torch.where(flip[:, None, None], root * across, root),
+    )
 
 
 def _stood(library: Library, clip: Tensor, slow_s: Tensor, rot: Tensor) -> tuple[Tensor, Tensor]:

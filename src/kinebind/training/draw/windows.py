@@ -47,7 +47,8 @@ class Drawn:
 
     felt (N, FELT_CHANNELS, S), seen (N, SEEN_CHANNELS, S): S samples at RATE_HZ. felt_site, site (N,): what the
     encoders are told of the site; felt_site may be UNKNOWN_SITE. lag_s (N,): what is felt at t is seen at t + lag_s.
-    told (N, 3, S), told_known (N, S): what Pose2IMU should say, on the video's samples.
+    told (N, 3, S), told_known (N, S): what Pose2IMU should say, on the video's samples. meaning (N,): what is done, by
+    `kinebind.training.draw.words.meanings`; −1 where nobody has a word for it.
     """
 
     felt: Tensor
@@ -57,6 +58,7 @@ class Drawn:
     lag_s: Tensor
     told: Tensor
     told_known: Tensor
+    meaning: Tensor
 
     def to(self, device: torch.device | str) -> Drawn:
         """The batch on a device."""
@@ -70,7 +72,11 @@ def draw(
     device = library.device
     count = drawing.sensors
     grid_s = torch.arange(round((window_s + shift_s * 2 + 2 * _MARGIN_S) * FINE_HZ), device=device) / FINE_HZ
-    rot, root = draw_motion(library, bodies, grid_s, drawing.variety, generator)
+    begin_s = _MARGIN_S + shift_s
+    moved = draw_motion(
+        library, bodies, grid_s, drawing.variety, generator, inside_s=(begin_s - 0.1, begin_s + window_s + 0.1)
+    )
+    rot, root = moved.rot, moved.root
     shape, stature = random_shapes(bodies, generator, device)
     axes = matrices(rot)
     placed = joints(axes, root, shape)
@@ -78,7 +84,6 @@ def draw(
     position, frames = site_paths(placed, rot, shape, site, generator)
     samples = round(window_s * RATE_HZ)
     at_s = torch.arange(samples, device=device) / RATE_HZ
-    begin_s = _MARGIN_S + shift_s
     acc, gyr, has_gyr, valid = measured(
         position.flatten(0, 1), frames.flatten(0, 1), begin_s + at_s, drawing.wearing, generator
     )
@@ -106,7 +111,8 @@ def draw(
     told, told_known = _told(acc, gyr, has_gyr, valid, lag_s[rows])
     hidden = torch.rand(flat.shape, generator=generator, device=device) < drawing.site_hidden
     return Drawn(
-        felt, torch.where(hidden, UNKNOWN_SITE, flat), seen, flat, lag_s[rows], told, told_known
+        felt, torch.where(hidden, UNKNOWN_SITE, flat), seen, flat, lag_s[rows], told, told_known,
+        moved.meaning[rows],
     )  # fmt: skip
 
 
