@@ -69,7 +69,7 @@ class _Transformer:
     def __init__(self, name: str, model: Any) -> None:
         self._model = model
         self.name = name
-        self.size = int(len(model.encode(["."])[0]))
+        self.size = len(model.encode(["."])[0])
 
     def encode(self, sentences: Sequence[str]) -> Float32:
         for sentence in sentences:

@@ -37,8 +37,8 @@ class UniversalTraining:
     """How the universal model is trained.
 
     steps: of the whole schedule. lengths: (window_s, shift_s, share of the steps) of the batches; sizes of batches
-    follow from tokens: as many bodies as keep bodies × window_s at body_seconds. told, said: weights of Pose2IMU and of words.
-    source_weights: how often a source is drawn against its share of the hours. mean_keep: of the averaged weights.
+    follow from tokens: as many bodies as keep bodies × window_s at body_seconds. told, said: weights of Pose2IMU and of
+    words. source_weights: how often a source is drawn against its share of the hours. mean_keep: of the averaged weights.
     """
 
     steps: int = 20000
@@ -103,7 +103,7 @@ _ALIKE = 0.07
 
 
 def _said(model: Universal, hidden: dict[str, Tensor], meaning: Tensor, sentences: Tensor) -> dict[str, Tensor]:
-    """Cross-entropy of what each stream says among all sentences, those that say nearly the same being right as well."""
+    """Cross-entropy of what each stream says among all sentences; those that say nearly the same are right as well."""
     known = torch.nonzero(meaning >= 0)[:, 0]
     if not known.numel():
         nothing = sentences.new_zeros(())

@@ -13,7 +13,7 @@ from kinebind.nn.smooth import gaussian
 from kinebind.training.draw.gestures import smooth
 from kinebind.training.draw.limbs import two_bones
 from kinebind.training.draw.noise import slow_noise
-from kinebind.training.draw.turns import about_z, from_rotvec, multiply, rotate
+from kinebind.training.draw.turns import about_z, from_rotvec, multiply, normalised, rotate
 from kinebind.training.draw.vocabulary.movement import CHANNELS, Movement
 
 _ARM, _LEG_M = (0.54, 0.46), (0.42, 0.42)
@@ -28,6 +28,8 @@ _SIZE, _PLACE, _EACH = (0.75, 1.2), 0.06, 0.04
 """How large movements are against what is written; where else hands go, for all of a body's and for each pose."""
 _PACE, _UNEVEN = 0.1, 0.12
 _WANDER, _WANDER_S = 0.02, 0.4
+_CLEAR, _AROUND = 0.55, (0.5, 0.0, 1.0)
+"""How far from the shoulder hands pass, arm's lengths, and on which side of it: out and ahead."""
 _UPRIGHT = (2.0**-0.5, 0.0, 0.0, 2.0**-0.5)
 """Segments' axes in the world of somebody who looks along −y."""
 
@@ -152,6 +154,7 @@ def _paths(
     u = ((grid_s[None] - begin_s.gather(1, k)) / move_s.gather(1, k)).clamp(0.0, 1.0)
     flowing = script.flows[movement][:, None, None]
     path = torch.where(flowing, _flowing(key, begin_s, move_s, k, u), _stopping(key, k, u))
+    path = path + _around_the_shoulder(key, k, torch.where(flowing[..., 0], u, smooth(u)))
     rate_hz = 1.0 / float(grid_s[1] - grid_s[0])
     path = gaussian(path.transpose(1, 2), _SOFT_S, rate_hz, 0).transpose(1, 2)
     wander = slow_noise(count * CHANNELS, grid_s.numel(), _WANDER_S, rate_hz, generator, device)
@@ -184,6 +187,42 @@ def _flowing(key: Tensor, begin_s: Tensor, move_s: Tensor, k: Tensor, u: Tensor)
     )  # fmt: skip
 
 
+def _elbow(hand: Tensor, sign: float, out: Tensor) -> Tensor:
+    """Where elbows point (B, T, 3): down of a hand ahead, and as the shortest turn from there to the hand takes it.
+
+    So nowhere do elbows flip but for a hand behind the other shoulder, where none can be. out (B, T): by how much more
+    elbows are turned outwards, radians.
+    """
+    to = torch.tensor([sign, 1.0, 1.0], device=hand.device)
+    ahead = normalised(torch.tensor([0.55, -0.1, 0.83], device=hand.device) * to)
+    down = torch.tensor([0.25, -0.95, -0.2], device=hand.device) * to
+    down = normalised(down - (down * ahead).sum() * ahead)
+    along = normalised(hand)
+    share = (along * down).sum(-1, keepdim=True) / (1.0 + (along * ahead).sum(-1, keepdim=True)).clamp_min(1e-3)
+    pole = down - share * (ahead + along)
+    return out.cos()[..., None] * pole + sign * out.sin()[..., None] * torch.linalg.cross(along, pole)
+
+
+def _around_the_shoulder(key: Tensor, k: Tensor, u: Tensor) -> Tensor:
+    """What leads hands (B, T, C) past the shoulder where the straight way to the next pose would go through it."""
+    rows = torch.arange(key.shape[0], device=key.device)[:, None]
+    out = torch.zeros(*u.shape, CHANNELS, device=key.device)
+    bump = 16.0 * (u * (1.0 - u)).square()
+    for own in (slice(0, 3), slice(3, 6)):
+        a, b = key[..., own][rows, k], key[..., own][rows, k + 1]
+        way = b - a
+        nearest = (-(a * way).sum(-1) / way.square().sum(-1).clamp_min(1e-6)).clamp(0.0, 1.0)
+        close = a + nearest[..., None] * way
+        guide = torch.tensor(_AROUND, device=key.device).expand_as(way)
+        line = normalised(way)
+        aside = normalised(guide - (guide * line).sum(-1, keepdim=True) * line)
+        inner = ((nearest > 0.0) & (nearest < 1.0)).to(u)
+        lacking = (_CLEAR - (close * aside).sum(-1)).clamp_min(0.0)
+        near = ((_CLEAR - close.norm(dim=-1)) / (0.4 * _CLEAR)).clamp(0.0, 1.0)
+        out[..., own] = (bump * inner * lacking * near)[..., None] * aside
+    return out
+
+
 def _posed(path: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Rotations (B, T, 13, 4) and root (B, T, 3) of poses' numbers (B, T, C)."""
     device, (count, length) = path.device, path.shape[:2]
@@ -199,7 +238,7 @@ def _posed(path: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     }  # fmt: skip
     for side, sign, hand in (("left", 1.0, left), ("right", -1.0, right)):
         end = hand * torch.tensor([sign, 1.0, 1.0], device=device)
-        pole = torch.stack([sign * (0.35 + 1.2 * elbow), 0.9 * elbow - 1.0, torch.full_like(elbow, -0.35)], dim=-1)
+        pole = _elbow(end, sign, elbow)
         upper, fore = two_bones(end, pole, _ARM, hinge=1.0)
         roll = torch.zeros_like(end)
         roll[..., 1] = -sign * (palm + 0.5 * torch.randn(count, 1, generator=generator, device=device))

@@ -35,5 +35,5 @@ def meaning_of_clip(label: Tensor, mirrored: Tensor) -> Tensor:
 
 
 def meaning_of_movement(movement: Tensor, mirrored: Tensor, labels: int) -> Tensor:
-    """Numbers (B,) of movements (B,) of the vocabulary, mirrored (B,) or not; labels: how many clips' labels there are."""
+    """Numbers (B,) of movements (B,) of the vocabulary, mirrored (B,) or not; labels: how many labels of clips."""
     return 2 * (labels + movement) + mirrored.long()

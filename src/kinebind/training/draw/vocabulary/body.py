@@ -12,7 +12,8 @@ KNEELING = Pose(down=0.5, ahead=-0.05, right_foot=(0.0, 0.02, -0.45), left_foot=
 
 BODY: tuple[Movement, ...] = (
     Movement("sit down", ("sit down on a chair", "sit down"), (_RISING, SITTING), (1.4, 3.0), returns=False),
-    Movement("stand up", ("stand up from a chair", "get up from sitting"), (_RISING, Pose()), (1.4, 3.0), begins=SITTING,
+    Movement("stand up", ("stand up from a chair", "get up from sitting"), (_RISING, Pose()), (1.4, 3.0),
+             begins=SITTING,
              returns=False),
     Movement("sit", ("sit still", "sit on a chair"), (SITTING,), (1.0, 3.0), begins=SITTING),
     Movement("sit and reach", ("reach forward while sitting",),
@@ -40,7 +41,8 @@ BODY: tuple[Movement, ...] = (
               left=(0.3, -0.3, 0.4), twist=-0.9)), (1.0, 2.4), (1, 4), flows=True),
     Movement("look over the shoulder", ("look over the {left} shoulder", "look back"), (Pose(twist=0.7, rests=0.4),),
              (1.0, 2.2)),
-    Movement("bend to the side", ("bend the trunk to the {right}", "side bend"), (Pose(bend=0.5, right=(0.1, -0.97, 0.0),
+    Movement("bend to the side", ("bend the trunk to the {right}", "side bend"), (Pose(bend=0.5, right=(0.1, -0.97,
+             0.0),
              left=(-0.2, 0.9, 0.1)),), (1.2, 2.6), (1, 3)),
     Movement("bend forward", ("bend forward", "bend over"), (Pose(lean=1.0, ahead=-0.1),), (1.2, 2.8)),
     Movement("lean back", ("lean back", "arch the back"), (Pose(lean=-0.35, right=(0.1, -0.6, -0.1),
@@ -59,7 +61,8 @@ BODY: tuple[Movement, ...] = (
               left_foot=(0.0, 0.1, -0.2), ahead=-0.35),
               Pose(right_foot=(0.0, 0.0, -0.45), left_foot=(0.0, 0.0, -0.45), ahead=-0.45)), (1.0, 2.0), returns=False),
     Movement("step to the side", ("step to the {right}", "sidestep to the {right}"),
-             (Pose(right_foot=(0.3, 0.1, 0.0), aside=-0.1), Pose(right_foot=(0.4, 0.0, 0.0), left_foot=(-0.2, 0.08, 0.0),
+             (Pose(right_foot=(0.3, 0.1, 0.0), aside=-0.1), Pose(right_foot=(0.4, 0.0, 0.0), left_foot=(-0.2, 0.08,
+             0.0),
               aside=-0.3), Pose(right_foot=(0.4, 0.0, 0.0), left_foot=(-0.4, 0.0, 0.0), aside=-0.4)), (1.0, 2.0),
              returns=False),
     Movement("step up", ("step up onto a stair", "climb a step"),
@@ -79,6 +82,7 @@ BODY: tuple[Movement, ...] = (
              hands((0.2, 0.85, 0.2), (0.25, 0.6, 0.2)), (0.6, 1.3), (1, 4), flows=True),
     Movement("bounce", ("bounce in the knees",), (Pose(down=0.12), Pose(down=0.0)), (0.6, 1.2), (2, 6), flows=True),
     Movement("stumble", ("stumble", "lose balance and recover"),
-             (Pose(lean=0.6, right=(0.6, 0.1, 0.5), left=(0.6, 0.1, 0.5), right_foot=(0.0, 0.1, 0.45), ahead=0.25, takes=0.4),
+             (Pose(lean=0.6, right=(0.6, 0.1, 0.5), left=(0.6, 0.1, 0.5), right_foot=(0.0, 0.1, 0.45), ahead=0.25,
+             takes=0.4),
               Pose(lean=0.2, right_foot=(0.0, 0.0, 0.4), ahead=0.2)), (0.8, 1.8)),
 )  # fmt: skip

@@ -65,8 +65,8 @@ class Movement:
     """A named movement. phrases: what people call it; {right}, {left}, {clockwise} change when it is mirrored.
 
     poses: gone through in this order and, where it is done more than once, again. seconds: that once takes, quick and
-    slow. times: how often, least and most. flows: without a stop at the poses. begins: the pose before; returns: whether
-    it is taken again at the end.
+    slow. times: how often, least and most. flows: without a stop at the poses. begins: the pose before; returns:
+    whether it is taken again at the end.
     """
 
     name: str
