@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 import torch
 
+from kinebind import InputError
 from kinebind.body.made_up import made_up_motion
 from kinebind.body.segment_motion import segment_motion
 from kinebind.nn.universal import TOKEN_S, Universal, UniversalConfig
 from kinebind.training.corpus import Corpus
 from kinebind.training.corpus_file import written_corpus
-from kinebind.training.draw.moves import Library
+from kinebind.training.draw.moves import Library, Variety
 from kinebind.training.draw.windows import Drawing, draw
+from kinebind.training.draw.words import meanings
+from kinebind.training.sentences import Sentences
 from kinebind.training.universal import Trainer, UniversalTraining, losses
 
 TINY = UniversalTraining(
@@ -36,6 +39,17 @@ def library(tmp_path_factory):
     return Library.of(Corpus.open(path))
 
 
+@pytest.fixture(scope="module")
+def sentences(library):
+    """Every phrase at a place of its own, those of one meaning near each other."""
+    generator = torch.Generator().manual_seed(0)
+    counts = torch.tensor([len(own) for own in meanings(library.labels)])
+    places = torch.randn(len(counts), 12, generator=generator).repeat_interleave(counts, 0)
+    near = places + 0.1 * torch.randn(places.shape, generator=generator)
+    first = torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])
+    return Sentences(torch.nn.functional.normalize(near, dim=-1), first, "made-up")
+
+
 def test_a_perfect_model_has_hardly_a_loss(library):
     """Tokens that tell moment and body apart: the truth of pairs and lags is that of the batch."""
     drawn = draw(library, 6, 2.0, 0.5, Drawing(sensors=1), torch.Generator().manual_seed(1))
@@ -43,18 +57,22 @@ def test_a_perfect_model_has_hardly_a_loss(library):
     steps = torch.round(drawn.lag_s / TOKEN_S)
     drawn = dataclasses.replace(drawn, lag_s=steps * TOKEN_S)
 
-    class Oracle(Universal):
-        def embed_felt(self, channels, site):
-            return self.moments(torch.zeros(6))
-
-        def embed_seen(self, channels, site):
-            return self.moments(-steps), drawn.told
-
-        def moments(self, by):
+    class Fixed(torch.nn.Module):
+        def __init__(self, by):
+            super().__init__()
             place = torch.arange(20)[None] + by[:, None] + 40 * torch.arange(6)[:, None]
-            return torch.nn.functional.one_hot(place.long() + 20, 300).float()
+            self.tokens = torch.nn.functional.one_hot(place.long() + 20, 300).float()
+
+        def forward(self, channels, site):
+            return self.tokens
+
+    class Oracle(Universal):
+        def told_of(self, hidden):
+            return drawn.told
 
     model = Oracle(TINY.model)
+    model.felt, model.seen = Fixed(torch.zeros(6)), Fixed(-steps)
+    model.felt_token = model.seen_token = torch.nn.Identity()
     with torch.no_grad():
         model.pair_scale.fill_(4.0)
         model.lag_scale.fill_(4.0)
@@ -86,6 +104,49 @@ def test_what_was_stopped_goes_on_with_what_would_have_come(library, tmp_path):
     for name, tensor in whole.mean.state_dict().items():
         assert torch.allclose(tensor, again.mean.state_dict()[name], atol=1e-6), name
     assert len(json.loads((tmp_path / "parts" / "history.json").read_text())) == 6
+
+
+def test_words_are_learnt_and_resumed_as_well(library, sentences, tmp_path):
+    calm = dataclasses.replace(TINY.drawing, variety=Variety(acted=0.8, alike=0.0))
+    config = dataclasses.replace(TINY, steps=60, learning_rate=5e-3, said=1.0, drawing=calm)
+    trainer = Trainer(config, tmp_path / "a", "cpu", sentences=sentences)
+    assert trainer.model.config.text == 12
+    assert trainer.train(library, None, every=20)
+    first, *_, last = trainer.history
+    assert last["said_felt"] + last["said_seen"] < first["said_felt"] + first["said_seen"] - 0.1
+    assert torch.allclose(trainer.mean.sentence_mean, sentences.mean())
+    few = dataclasses.replace(config, steps=4)
+    whole = Trainer(few, tmp_path / "whole", "cpu", sentences=sentences)
+    whole.train(library, None, every=1)
+    assert Trainer(few, tmp_path / "whole", "cpu", sentences=sentences).step == 4
+    for step in range(3):
+        drawn = sentences.drawn(torch.Generator().manual_seed(step))
+        assert drawn.shape == (len(meanings(library.labels)), 12)
+
+
+def test_a_training_begins_with_an_earlier_one(library, sentences, tmp_path):
+    before = Trainer(TINY, tmp_path / "before", "cpu")
+    before.train(library, None)
+    state = tmp_path / "before" / "state.pt"
+    after = Trainer(TINY, tmp_path / "after", "cpu", sentences=sentences, start=state)
+    for name, tensor in before.mean.named_parameters():
+        assert torch.equal(tensor, dict(after.mean.named_parameters())[name]), name
+    assert after.step == 0
+    assert after.before["pairs"] == before.pairs
+    after.train(library, None)
+    assert torch.load(tmp_path / "after" / "state.pt", weights_only=True)["before"]["step"] == TINY.steps
+    other = dataclasses.replace(TINY, model=dataclasses.replace(TINY.model, blocks=2))
+    with pytest.raises(InputError, match="another model"):
+        Trainer(other, tmp_path / "other", "cpu", start=state)
+
+
+def test_nothing_named_is_no_loss(library, sentences):
+    calm = dataclasses.replace(TINY.drawing, variety=Variety(acted=0.0, standing=1.0))
+    drawn = draw(library, 4, 2.0, 0.5, calm, torch.Generator().manual_seed(1))
+    model = Universal(dataclasses.replace(TINY.model, text=12))
+    found = losses(model, drawn, 0.5, TINY, sentences.drawn(torch.Generator().manual_seed(1)))
+    assert found["said_felt"] == found["said_seen"] == 0.0
+    assert torch.isfinite(found["total"])
 
 
 def whole_rate(trainer):

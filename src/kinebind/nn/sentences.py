@@ -107,7 +107,7 @@ class Remembered:
         for k, place in enumerate(places):
             try:
                 out[k] = np.load(place, allow_pickle=False)
-            except (OSError, ValueError):
+            except (OSError, ValueError, EOFError):
                 missing.append(k)
         if missing:
             out[missing] = self._encoder.encode([sentences[k] for k in missing])

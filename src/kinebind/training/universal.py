@@ -38,7 +38,7 @@ class UniversalTraining:
 
     steps: of the whole schedule. lengths: (window_s, shift_s, share of the steps) of the batches; sizes of batches
     follow from tokens: as many bodies as keep bodies × window_s at body_seconds. told, said: weights of Pose2IMU and of
-    words. source_weights: how often a source is drawn against its share of the hours. mean_keep: of the averaged weights.
+    words. source_weights: how often a source is drawn against its share of the hours. mean_keep: of averaged weights.
     """
 
     steps: int = 20000
@@ -237,7 +237,6 @@ class Trainer:
         started = time.monotonic()
         before = self.seconds
         batches = self._batches(library)
-        chooser = torch.Generator(self.device).manual_seed(c.seed * 104_729 + self.step)
         kept: list[dict[str, float]] = []
         saved = time.monotonic()
         while self.step < c.steps:
@@ -248,6 +247,7 @@ class Trainer:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.rate()
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+                chooser = torch.Generator(self.device).manual_seed(c.seed * 104_729 + self.step)
                 phrases = None if self.sentences is None else self.sentences.drawn(chooser)
                 terms = losses(self.model, drawn, shift_s, c, phrases)
             self.optimiser.zero_grad(set_to_none=True)

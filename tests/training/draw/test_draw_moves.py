@@ -8,13 +8,21 @@ import torch
 
 from kinebind.body.segments import SEGMENTS
 from kinebind.training.corpus_file import ROT_SCALE
-from kinebind.training.draw.moves import FAMILY, Variety, _wander, draw_motion
+from kinebind.training.draw.moves import FAMILY, Variety, _wander
+from kinebind.training.draw.moves import draw_motion as draw_moved
 from kinebind.training.draw.turns import conjugate, multiply
 
 PLAIN = Variety(
     warp=(0.0, 0.0), uneven=0.0, alike=0.0, mirrored=0.0, chained=0.0, upper_of_another=0.0,
     standing=0.0, driven_arms=0.0, driven_legs=0.0, driven_trunk=0.0, still_arms=0.0, still_legs=0.0, still_trunk=0.0,
+    acted=0.0,
 )  # fmt: skip
+
+
+def draw_motion(*given):
+    """Rotations and root of what is drawn."""
+    moved = draw_moved(*given)
+    return moved.rot, moved.root
 
 
 def turned_rad(a, b):
@@ -61,7 +69,7 @@ def test_a_mirrored_body_has_its_sides_exchanged(library):
 @pytest.mark.parametrize(
     "change",
     [{"chained": 1.0}, {"upper_of_another": 1.0}, {"driven_arms": 1.0}, {"driven_legs": 1.0}, {"driven_trunk": 1.0},
-     {"standing": 1.0},     {"uneven": 0.15}, {}],
+     {"standing": 1.0}, {"uneven": 0.15}, {"acted": 1.0}, {}],
 )  # fmt: skip
 def test_whatever_is_done_a_motion_stays_smooth(library, generator, change):
     grid_s = torch.arange(600) / 100.0

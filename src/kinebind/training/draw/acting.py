@@ -200,7 +200,8 @@ def _elbow(hand: Tensor, sign: float, out: Tensor) -> Tensor:
     along = normalised(hand)
     share = (along * down).sum(-1, keepdim=True) / (1.0 + (along * ahead).sum(-1, keepdim=True)).clamp_min(1e-3)
     pole = down - share * (ahead + along)
-    return out.cos()[..., None] * pole + sign * out.sin()[..., None] * torch.linalg.cross(along, pole)
+    turned: Tensor = out.cos()[..., None] * pole + sign * out.sin()[..., None] * torch.linalg.cross(along, pole)
+    return turned
 
 
 def _around_the_shoulder(key: Tensor, k: Tensor, u: Tensor) -> Tensor:
