@@ -8,6 +8,7 @@ import pytest
 import kinebind as package
 from kinebind.body.made_up import made_up_motion
 from kinebind.body.segment_motion import segment_motion
+from kinebind.nn import sentences as encoders
 from kinebind.training.corpus_file import written_corpus
 
 
@@ -52,3 +53,31 @@ def test_what_means_nothing_is_refused(corpus, tmp_path, monkeypatch, kinebind):
     kinebind(*train, "--set", "steps=0").refused("--set has 'steps=0'")
     kinebind("train", "mobind-mri", "--corpus", corpus, "--data", ".").refused("--corpus is for the recipe universal")
     assert not (tmp_path / "runs").exists()
+
+
+def test_words_and_an_earlier_training(corpus, tmp_path, monkeypatch, kinebind):
+    class Lengths:
+        name, size = "lengths", 4
+
+        def encode(self, sentences):
+            return np.asarray([[len(s), s.count("e"), s.count("a"), 1.0] for s in sentences], dtype=np.float32)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(encoders, "sentence_encoder", lambda name: Lengths())
+    train = ("train", "universal", "--corpus", corpus, "--set", "train.steps=1", "--set", "body_seconds=12", "--json")
+    plain = kinebind(*train, "--out", "plain")
+    assert plain.code == 0, plain
+    after = kinebind(*train, "--out", "words", "--sentences", "s.safetensors", "--init", "plain/state.pt")
+    assert after.code == 0, after
+    told = package.load(after.json["best"])
+    assert told.model.config.text == 4
+    assert told.about["training"]["steps"] == 2  # both trainings'
+    # The file is there now: nothing is embedded again.
+    monkeypatch.setattr(encoders, "sentence_encoder", None)
+    again = kinebind(*train, "--out", "again", "--sentences", "s.safetensors")
+    assert again.code == 0, again
+    (tmp_path / "x.pt").write_bytes(b"no state")
+    kinebind(*train, "--out", "y", "--init", "x.pt").refused("x.pt is of another model")
+    kinebind("train", "mobind-mri", "--sentences", "s", "--data", ".").refused(
+        "--sentences is for the recipe universal"
+    )

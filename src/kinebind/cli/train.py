@@ -37,13 +37,20 @@ def train(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The training's folder, gone on with where it exists; runs/NAME.")
     ] = None,
-    init: Annotated[Path | None, typer.Option(metavar="FILE", help="A model whose weights it starts from.")] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A model (of universal: a state.pt) whose weights it starts from."),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(metavar="N", help="Stop after so long; the same command goes on.")
     ] = None,
     set: own.Changes = None,
     corpus: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Of universal: the motion, from kinebind corpus build.")
+    ] = None,
+    sentences: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of universal: what motion is called, embedded; made where it is missing."),
     ] = None,
     device: own.Device = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves to OUT/tensorboard.")] = False,
@@ -58,12 +65,15 @@ def train(
     """
     screen = Screen(json=json and own.leads(), quiet=quiet or not own.leads())
     if recipe == UNIVERSAL:
-        for flag, given in (("--data", data), ("--store", store), ("--init", init), ("--tensorboard", tensorboard)):
+        for flag, given in (("--data", data), ("--store", store), ("--tensorboard", tensorboard)):
             if given:
                 raise InputError(f"{flag} means nothing for the recipe {UNIVERSAL}.", "Leave it out.")
-        return _universal(corpus, out or Path("runs", UNIVERSAL), minutes, set or [], own.device_by(device), screen)
-    if corpus is not None:
-        raise InputError(f"--corpus is for the recipe {UNIVERSAL}.", "Name --data or --store.")
+        return _universal(
+            corpus, out or Path("runs", UNIVERSAL), minutes, set or [], own.device_by(device), screen, sentences, init
+        )
+    for flag, path in (("--corpus", corpus), ("--sentences", sentences)):
+        if path is not None:
+            raise InputError(f"{flag} is for the recipe {UNIVERSAL}.", "Name --data or --store.")
     chosen = own.recipe_by(recipe, set)
     on = own.device_by(device)
     folder = out or Path("runs", chosen.name)
@@ -104,7 +114,14 @@ def train(
 
 
 def _universal(
-    corpus: Path | None, folder: Path, minutes: float | None, changes: Sequence[str], device: str, screen: Screen
+    corpus: Path | None,
+    folder: Path,
+    minutes: float | None,
+    changes: Sequence[str],
+    device: str,
+    screen: Screen,
+    sentences: Path | None,
+    init: Path | None,
 ) -> int:
     """Train the universal model, and write it as universal.safetensors once it is finished."""
     if corpus is None:
@@ -125,13 +142,21 @@ def _universal(
     # Here, because this imports torch.
     from kinebind.training.corpus import Corpus
     from kinebind.training.draw.moves import Library
+    from kinebind.training.sentences import read_sentences, write_sentences
     from kinebind.training.ship import ship
     from kinebind.training.universal import Trainer, UniversalTraining
 
     config = UniversalTraining(**settings)  # type: ignore[arg-type]
     with screen.busy(f"Reading {corpus}"):
-        library = Library.of(Corpus.open(corpus), config.source_weights, device)
-    trainer = Trainer(config, folder, device)
+        opened = Corpus.open(corpus)
+        library = Library.of(opened, config.source_weights, device)
+    words = None
+    if sentences is not None:
+        if not sentences.exists():
+            with screen.busy("Embedding what motion is called"):
+                write_sentences(opened, sentences)
+        words = read_sentences(sentences, opened)
+    trainer = Trainer(config, folder, device, sentences=words, start=init)
     parameters = sum(p.numel() for p in trainer.model.parameters())
     screen.say(f"universal: {parameters:,} parameters, step {trainer.step} of {config.steps}, on {device}.")
     with screen.logging():

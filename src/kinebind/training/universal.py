@@ -199,10 +199,14 @@ class Trainer:
 
     def _begin_with(self, start: Path) -> None:
         """Take an earlier training's averaged weights, as far as there are any."""
-        state = torch.load(start, map_location=self.device, weights_only=True)
-        found = self.model.load_state_dict(state["mean"], strict=False)
+        again = "Name the state.pt of a training of these sizes."
+        try:
+            state = torch.load(start, map_location=self.device, weights_only=True)
+            found = self.model.load_state_dict(state["mean"], strict=False)
+        except Exception as error:  # whatever torch makes of a file that is something else, or of other sizes
+            raise InputError(f"{start} is of another model ({error}).", again) from error
         if found.unexpected_keys or any("said" not in k and "sentence" not in k for k in found.missing_keys):
-            raise InputError(f"{start} is of another model.", "Name the state.pt of a training of these sizes.")
+            raise InputError(f"{start} is of another model.", again)
         before = state.get("before", {})
         self.before = {key: state[key] + before.get(key, 0) for key in ("step", "seconds", "pairs")}
 
