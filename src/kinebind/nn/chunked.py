@@ -6,7 +6,7 @@ streams are embedded piece by piece; what lies beyond a piece's own tokens is co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
@@ -47,18 +47,32 @@ def reach_tokens(config: UniversalConfig) -> int:
     return config.blocks * REACH + STEM
 
 
+def in_pieces(
+    encode: Callable[[Tensor, Tensor], Tensor],
+    config: UniversalConfig,
+    channels: Tensor,
+    site: Tensor,
+    chunk: int = CHUNK,
+) -> Tensor:
+    """What an encoder of these sizes makes of a stream of any length, `chunk` tokens at a time, (B, S // PER_TOKEN, D).
+
+    encode: channels (B, C, S) and site (B,) to (B, T, D), each row from its token's reach alone.
+    """
+    return torch.cat(
+        [
+            encode(channels[..., own], site)[:, kept]
+            for own, kept in _pieces(channels.shape[-1] // PER_TOKEN, reach_tokens(config), chunk)
+        ],
+        dim=1,
+    )
+
+
 def felt_tokens(model: Encoders, channels: Tensor, site: Tensor, chunk: int = CHUNK) -> Tensor:
     """`model.embed_felt` of a stream of any length, `chunk` tokens at a time; the same but for rounding.
 
     channels (B, FELT_CHANNELS, S), site (B,) int64. Returns (B, S // PER_TOKEN, D).
     """
-    return torch.cat(
-        [
-            model.embed_felt(channels[..., own], site)[:, kept]
-            for own, kept in _pieces(channels.shape[-1] // PER_TOKEN, reach_tokens(model.config), chunk)
-        ],
-        dim=1,
-    )
+    return in_pieces(model.embed_felt, model.config, channels, site, chunk)
 
 
 def seen_tokens(model: Encoders, channels: Tensor, site: Tensor, chunk: int = CHUNK) -> tuple[Tensor, Tensor]:
