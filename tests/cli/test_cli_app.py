@@ -15,7 +15,7 @@ from kinebind.cli import main, sync
 from kinebind.cli.app import app, run
 
 COMMANDS = (
-    "sync", "locate", "search", "simulate", "inspect", "convert", "embed", "train", "test", "export",
+    "sync", "locate", "search", "simulate", "inspect", "convert", "embed", "recognise", "train", "test", "export",
     "demo", "bench",
 )  # fmt: skip
 

@@ -24,6 +24,7 @@ from kinebind.cli.export import export
 from kinebind.cli.finetune import finetune
 from kinebind.cli.inspect import inspect
 from kinebind.cli.locate import locate
+from kinebind.cli.recognise import recognise
 from kinebind.cli.search import search
 from kinebind.cli.simulate import simulate
 from kinebind.cli.sync import sync
@@ -62,7 +63,7 @@ def _common(
 
 _COMMANDS: dict[str, options.Command] = {
     "sync": sync, "locate": locate, "search": search, "simulate": simulate, "inspect": inspect, "convert": convert,
-    "embed": embed, "train": train, "test": evaluate, "export": export, "demo": demo,
+    "embed": embed, "recognise": recognise, "train": train, "test": evaluate, "export": export, "demo": demo,
     "bench": bench,
 }  # fmt: skip
 for _name, _command in _COMMANDS.items():

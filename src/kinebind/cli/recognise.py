@@ -1,0 +1,182 @@
+"""`kinebind recognise`: what somebody does over time, as a label track."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from kinebind.cli import options
+from kinebind.cli.console import Screen
+from kinebind.cli.inputs import gather
+from kinebind.cli.job_files import job_named
+from kinebind.cli.model_options import UniversalModel, binder_by
+from kinebind.cli.settings import Settings
+from kinebind.errors import InputError
+from kinebind.output.folder import check_out, folder_written_whole
+from kinebind.output.label_tracks import write_csv, write_elan, write_label_studio
+from kinebind.recording import Recording
+
+if TYPE_CHECKING:
+    from kinebind.tasks.recognise.by_words import ByWords
+    from kinebind.tasks.recognise.track import Track
+
+# The standard library's from Python 3.11 on, before that the package that it came from.
+_toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+
+@options.takes("person", *options.FILES)
+def recognise(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="POSE and SITE=FILE as in kinebind sync, or a recording.toml."),
+    ],
+    labels: Annotated[str, typer.Option(metavar="LABEL,...", help="What may be done; or a file with a label a line.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
+    describe: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help='A .toml file: label = ["sentence", …], further words for labels.'),
+    ] = None,
+    window: Annotated[float, typer.Option(metavar="S", help="Seconds looked at at once.")] = 4.0,
+    stays: Annotated[
+        float, typer.Option(metavar="S", help="How long an activity lasts on average; 0 does not smooth.")
+    ] = 8.0,
+    least: Annotated[
+        float, typer.Option(metavar="P", min=0.0, max=1.0, help="Stretches less probable are called unknown.")
+    ] = 0.0,
+    encoder: Annotated[
+        str | None, typer.Option(metavar="NAME", help="An encoder of sentences; by default that of the extra text.")
+    ] = None,
+    model: UniversalModel = None,
+    *,
+    settings: Settings,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Tell what is done when, of activities that are named in words alone (docs/cli.md).
+
+    Writes labels.csv, labels.eaf (ELAN) and labels.json (Label Studio) with a track for each sensor and each limb of
+    the poses that a sensor is worn at (without sensors: of both wrists), and probabilities.csv with all windows.
+    """
+    screen = Screen(json=json, quiet=quiet)
+    check_out(out)
+    names, told = _labels(labels), _described(describe)
+    if not window > 0.2:
+        raise InputError(f"--window {window:g} is too short to see anything in.", "Give a second or more.")
+    if stays < 0:
+        raise InputError(f"--stays {stays:g} is no time.", "Give seconds, or 0.")
+    job = job_named(files, settings)
+    with screen.busy(f"Reading {job.name}"):
+        recording = gather(job)
+    with screen.logging():
+        binder = binder_by(model)
+    words = _by_words(binder.model, encoder, names, told)
+    tracks: dict[str, Track] = {}
+    with screen.busy("Recognising"):
+        for name, track in _tracks(words, recording, job.settings.person, window):
+            tracks[name] = track.smoothed(stays) if stays > track.stride_s else track
+    stretches = {name: track.stretches(least) for name, track in tracks.items()}
+    with folder_written_whole(out) as part:
+        write_csv(part / "labels.csv", stretches)
+        write_elan(part / "labels.eaf", stretches, _zero_s(recording))
+        write_label_studio(part / "labels.json", stretches, f"kinebind {binder.about.get('name', '')}".strip())
+        _write_windows(part / "probabilities.csv", tracks)
+    for name, own in stretches.items():
+        screen.show(f"{name}: {len(own)} stretches")
+        for label, sure in own[:12]:
+            screen.show(f"  {label.start_s:9.2f} … {label.end_s:9.2f} s  {label.name}  ({sure:.2f})")
+        if len(own) > 12:
+            screen.show(f"  … and {len(own) - 12} more in {out / 'labels.csv'}")
+    screen.answer({
+        "format": "kinebind-recognise-1", "name": recording.name, "out": str(out), "labels": list(names),
+        "tracks": {
+            name: [
+                {"start_s": label.start_s, "end_s": label.end_s, "label": label.name, "probability": sure}
+                for label, sure in own
+            ]
+            for name, own in stretches.items()
+        },
+    })  # fmt: skip
+    return 0
+
+
+def _labels(given: str) -> tuple[str, ...]:
+    """The labels of a list, or of a file with one a line."""
+    path = Path(given)
+    if path.suffix in (".txt", ".csv") or path.is_file():
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{given} cannot be read ({error}).", "Give labels, or a text file of them.") from error
+        found = [line.strip() for line in lines]
+    else:
+        found = [word.strip() for word in given.split(",")]
+    names = tuple(dict.fromkeys(name for name in found if name))
+    if len(names) < 2:
+        raise InputError(f"--labels names {len(names)} activities, which are no choice.", "Name two at least.")
+    return names
+
+
+def _described(path: Path | None) -> Mapping[str, Sequence[str]]:
+    if path is None:
+        return {}
+    try:
+        found = _toml.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}).", 'Write lines like squat = ["bend the knees"].') from error
+    out = {name: [own] if isinstance(own, str) else own for name, own in found.items()}
+    for name, own in out.items():
+        if not isinstance(own, list) or not all(isinstance(s, str) for s in own):
+            raise InputError(f"{path}: '{name}' is no list of sentences.", 'Write squat = ["bend the knees", "…"].')
+    return out
+
+
+def _by_words(model: Any, encoder: str | None, names: Sequence[str], told: Mapping[str, Sequence[str]]) -> ByWords:
+    from kinebind.nn.sentences import sentence_encoder
+    from kinebind.nn.universal import Universal
+    from kinebind.tasks.recognise.by_words import ByWords
+
+    if not isinstance(model, Universal):
+        raise InputError("A model in ONNX says no words.", "Use the universal model's own file.")
+    return ByWords(model, sentence_encoder(encoder), names, told)
+
+
+def _tracks(words: ByWords, recording: Recording, person: str | None, window_s: float) -> Sequence[tuple[str, Track]]:
+    """The track of each stream by its name."""
+    found = [(imu.name, words.of_imu(imu, window_s=window_s)) for imu in recording.imus]
+    worn = list(dict.fromkeys(imu.site for imu in recording.imus if imu.site)) or ["left_wrist", "right_wrist"]
+    people = [p for p in recording.people if person is None or p.person == person]
+    if person is not None and not people:
+        known = ", ".join(p.person for p in recording.people) or "nobody"
+        raise InputError(f"The recording has no person '{person}'.", f"It has: {known}.")
+    for poses in people:
+        found += [(f"{poses.person} {site}", words.of_poses(poses, site, window_s=window_s)) for site in worn]
+    if not found:
+        raise InputError(f"{recording.name} holds no sensor and no person.", "Name poses, or sensors as SITE=FILE.")
+    return found
+
+
+def _zero_s(recording: Recording) -> float:
+    """Where ELAN's time begins: where the video does, or where the first sensor does."""
+    streams = [p.time_s for p in recording.people] or [imu.time_s for imu in recording.imus]
+    return float(min(time_s[0] for time_s in streams))
+
+
+def _write_windows(path: Path, tracks: Mapping[str, Track]) -> None:
+    lines: list[str] = []
+    for name, track in tracks.items():
+        if not lines:
+            lines.append(",".join(["stream", "time_s", *(_quoted(n) for n in track.names)]))
+        for at_s, row in zip(track.time_s, track.probabilities, strict=True):
+            values = ("" if not np.isfinite(p) else f"{p:.4f}" for p in row)
+            lines.append(",".join([_quoted(name), f"{at_s:.3f}", *values]))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text

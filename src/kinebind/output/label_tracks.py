@@ -1,0 +1,86 @@
+"""Label tracks as files: a table, ELAN's annotations, Label Studio's predictions."""
+
+from __future__ import annotations
+
+import csv
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kinebind.recording import Label
+
+Stretches = Sequence[tuple[Label, float]]
+"""Stretches with the probability of each."""
+_SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
+_LABEL_STUDIO = ("activity", "stream")  # from_name and to_name of a labelling set-up
+
+
+def write_csv(path: str | Path, tracks: Mapping[str, Stretches]) -> Path:
+    """A row for each stretch: stream, start_s, end_s, label, probability."""
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["stream", "start_s", "end_s", "label", "probability"])
+        for stream, stretches in tracks.items():
+            for label, sure in stretches:
+                rows.writerow([stream, f"{label.start_s:.3f}", f"{label.end_s:.3f}", label.name, f"{sure:.4f}"])
+    return Path(path)
+
+
+def write_elan(path: str | Path, tracks: Mapping[str, Stretches], zero_s: float = 0.0) -> Path:
+    """ELAN's annotations (.eaf, version 3.0): a tier for each stream; milliseconds from zero_s of its clock."""
+    document = ET.Element(
+        "ANNOTATION_DOCUMENT",
+        {
+            "AUTHOR": "kinebind", "DATE": "1970-01-01T00:00:00+00:00", "FORMAT": "3.0", "VERSION": "3.0",
+            "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance", "xsi:noNamespaceSchemaLocation": _SCHEMA,
+        },
+    )  # fmt: skip
+    ET.SubElement(document, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
+    order = ET.SubElement(document, "TIME_ORDER")
+    number = 0
+    for stream, stretches in tracks.items():
+        tier = ET.SubElement(document, "TIER", {"LINGUISTIC_TYPE_REF": "activity", "TIER_ID": stream})
+        for label, _ in stretches:
+            slots = []
+            for at_s in (label.start_s, label.end_s):
+                number += 1
+                slots.append(f"ts{number}")
+                milliseconds = max(0, round((at_s - zero_s) * 1e3))
+                ET.SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slots[-1], "TIME_VALUE": str(milliseconds)})
+            outer = ET.SubElement(tier, "ANNOTATION")
+            ids = {"ANNOTATION_ID": f"a{number // 2}", "TIME_SLOT_REF1": slots[0], "TIME_SLOT_REF2": slots[1]}
+            own = ET.SubElement(outer, "ALIGNABLE_ANNOTATION", ids)
+            ET.SubElement(own, "ANNOTATION_VALUE").text = label.name
+    ET.SubElement(
+        document, "LINGUISTIC_TYPE",
+        {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": "activity", "TIME_ALIGNABLE": "true"},
+    )  # fmt: skip
+    ET.indent(document)
+    ET.ElementTree(document).write(path, encoding="utf-8", xml_declaration=True)
+    return Path(path)
+
+
+def write_label_studio(path: str | Path, tracks: Mapping[str, Stretches], version: str) -> Path:
+    """Label Studio's tasks with predictions, a task for each stream: regions of a time series, seconds of its clock.
+
+    version: of the model, as Label Studio shows it. The labelling set-up's tags are called as in `_LABEL_STUDIO`.
+    """
+    tasks = []
+    for stream, stretches in tracks.items():
+        regions = [
+            {
+                "id": f"r{k + 1}", "from_name": _LABEL_STUDIO[0], "to_name": _LABEL_STUDIO[1],
+                "type": "timeserieslabels", "score": round(sure, 4),
+                "value": {
+                    "start": round(label.start_s, 3), "end": round(label.end_s, 3), "instant": False,
+                    "timeserieslabels": [label.name],
+                },
+            }
+            for k, (label, sure) in enumerate(stretches)
+        ]  # fmt: skip
+        score = round(sum(sure for _, sure in stretches) / len(stretches), 4) if stretches else 0.0
+        prediction = {"model_version": version, "score": score, "result": regions}
+        tasks.append({"data": {"stream": stream}, "predictions": [prediction]})
+    Path(path).write_text(json.dumps(tasks, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return Path(path)
