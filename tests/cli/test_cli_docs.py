@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 FENCES = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 COMMANDS = (
-    "sync", "locate", "search", "inspect", "convert", "simulate", "embed", "export", "data", "corpus", "train",
-    "finetune", "test", "demo", "bench",
+    "sync", "locate", "search", "inspect", "convert", "simulate", "embed", "recognise", "export", "data", "corpus",
+    "train", "finetune", "test", "demo", "bench",
 )  # fmt: skip
 MODELS = {"data", "train", "finetune", "test"}
 """Whose examples run on the page on training: tests/test_docs.py."""
@@ -35,7 +35,7 @@ def test_the_examples_run_one_after_another(tmp_path, monkeypatch, kinebind):
                 continue  # test_cli_demo_bench.py runs it
             said = kinebind(*words)
             assert said.code == 0 or (said.code == 3 and words[1].startswith("pair")), f"{line}\n{said}"
-    assert set(run) == set(COMMANDS) - {"bench", "corpus", "export"} - MODELS
+    assert set(run) == set(COMMANDS) - {"bench", "corpus", "export", "recognise"} - MODELS
     written = {path.name for path in (tmp_path / "found").iterdir()}
     assert {"sync.json", "report.html", "aligned.parquet", "imu-left_wrist.parquet"} <= written
     assert (tmp_path / "all" / "summary.csv").exists()
