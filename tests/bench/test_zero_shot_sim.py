@@ -174,8 +174,8 @@ def test_curves_have_all_their_points_and_compute_the_usual_one_once(few):
     for point in ("sim_rate_100hz", "sim_length_5s"):
         same = found[f"{point}_median_ms"].values
         np.testing.assert_array_equal(same, found["sim_row_normal_median_ms"].values)
-    # Of cases of 2, 2, 1 ... : sensors twice, the usual once, three rows, one rate, one length, and periodic ones.
-    per_spec = max(1, round(0.01 * zero_shot.CLIPS))
+    # Sensors twice, the usual once, three rows, one rate, one length, and periodic ones.
+    per_spec = max(1, round(0.01 * zero_shot.POINT_CLIPS))
     assert len(calls) == per_spec * (2 + 1 + 3 + 1 + 1) + 2 * max(1, round(0.01 * zero_shot.PERIODIC_CLIPS))
     assert {range_s for _, range_s in calls} == {(-2.0, 2.0)}
 

@@ -174,8 +174,9 @@ def test_the_matcher_sees_the_same_tokens(binder, imu):
     matcher = binder.matcher()
     np.testing.assert_array_equal(matcher.felt(imu).tokens.numpy(), binder.embed_imu(imu).tokens)
     seen = sync_scene.poses(8.0)
-    np.testing.assert_array_equal(
-        matcher.seen(seen, "left_wrist").tokens[0].numpy(), binder.embed_pose(seen, "left_wrist").tokens
+    # All phases go through the model as one batch, which rounds otherwise.
+    np.testing.assert_allclose(
+        matcher.seen(seen, "left_wrist").tokens[0].numpy(), binder.embed_pose(seen, "left_wrist").tokens, atol=1e-4
     )
     assert binder.matcher(told=0.0).told == 0.0
 
