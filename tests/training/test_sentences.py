@@ -14,7 +14,7 @@ from kinebind.body.segment_motion import segment_motion
 from kinebind.nn import sentences as encoders
 from kinebind.training.corpus import Corpus
 from kinebind.training.corpus_file import written_corpus
-from kinebind.training.draw.moves import labels_of
+from kinebind.training.draw.moves import Library, Variety, draw_motion, labels_of
 from kinebind.training.draw.words import meanings
 from kinebind.training.sentences import read_sentences, write_sentences
 
@@ -56,6 +56,20 @@ def test_what_was_written_is_read_with_its_meanings(tmp_path, monkeypatch):
         assert (own == drawn[k]).all(dim=1).any()
     means = torch.stack([torch.from_numpy(Hashed().encode(p)).mean(dim=0) for p in phrases])
     torch.testing.assert_close(found.mean(), means.mean(dim=0))
+
+
+def test_clips_that_nobody_named_have_no_meaning(tmp_path, monkeypatch):
+    monkeypatch.setattr(encoders, "sentence_encoder", lambda name: Hashed())
+    corpus = corpus_of(tmp_path, "", "walk")
+    assert labels_of(corpus) == ("walk",)
+    library = Library.of(corpus)
+    assert library.label.tolist() == [-1, 0]
+    nothing = dict.fromkeys((k for k in Variety().__dict__ if k != "warp"), 0.0)
+    moved = draw_motion(library, 40, torch.arange(100) / 100.0, Variety(**nothing), torch.Generator().manual_seed(0))
+    assert set(moved.meaning.tolist()) == {-1, 0}
+    assert len(read_sentences(write_sentences(corpus, tmp_path / "s.safetensors"), corpus).first) == len(
+        meanings(["walk"])
+    ) + 1  # fmt: skip
 
 
 def test_sentences_of_something_else_are_refused(tmp_path, monkeypatch):

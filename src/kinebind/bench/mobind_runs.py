@@ -139,7 +139,12 @@ def recipe(size: Size, name: str, seed: int, found: tuple[float, float], *, epoc
     for key, value in run.changes.items():
         table, _, field_name = key.partition(".")
         base[table][field_name] = value
+    return recipe_of(name, base)
+
+
+def recipe_of(name: str, tables: Mapping[str, Mapping[str, Any]]) -> Recipe:
+    """A recipe of its tables."""
     lines = [f'name = "{name}"']
-    for table, values in base.items():
+    for table, values in tables.items():
         lines += ["", f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
     return recipe_from_text("\n".join(lines) + "\n", name)

@@ -6,7 +6,6 @@ sizes are those of the study on two cores, since the paper's would train for day
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 
 from kinebind.bench.mobind_data import UTD_CONTRACT
-from kinebind.bench.mobind_runs import SMALL_WIDTHS
+from kinebind.bench.mobind_runs import SMALL_WIDTHS, recipe_of
 from kinebind.bench.mobind_takes import SPARE_S, TAKE_S, Files, stretches
 from kinebind.bench.scenes import Source, filmed, motion_sources, present_sites, validation_sources, worn
 from kinebind.clock import ClockMap, FloatArray
@@ -29,7 +28,7 @@ from kinebind.recording import Recording
 from kinebind.tasks.binder import shipped_once
 from kinebind.training.loop import train
 from kinebind.training.models import load_model
-from kinebind.training.recipe import Recipe, recipe_from_text
+from kinebind.training.recipe import Recipe
 from kinebind.training.store import WindowStore, open_store, store_from_recordings
 from kinebind.training.takes import Float32, Take, take_from_recording
 from kinebind.training.windows import split_windows
@@ -62,21 +61,19 @@ def trained(data: Path, work: Path, pairs: float, minutes: float | None = None) 
 
 def mobind_recipe(pairs: float, store: WindowStore) -> Recipe:
     """As many epochs over a store as come to `pairs`, a window holding a pair for each part."""
-    lines = ['name = "mobind"', "", "[contract]", *_toml(UTD_CONTRACT.to_dict()), "", "[model]"]
-    lines += _toml({"name": "mobind", **SMALL_WIDTHS, "temperature": 0.2, "sensor_dropout": 1})
-    lines += ["", "[loss]", "", "[train]"]
-    once = {"max_epochs": 1, "patience_epochs": 1}
-    lines += _toml({"batch_size": 48, "learning_rate": 1e-3, "precision": "fp32", "seed": 1201, "min_gain": 0.0} | once)
-    lines += ["", "[data]"]
-    lines += _toml({"stride_s": STRIDE_S, "random_phase": True, "group": "split", "train": ["train"], "val": ["val"]})
-    recipe = recipe_from_text("\n".join(lines) + "\n", "mobind")
+    tables: dict[str, dict[str, Any]] = {
+        "contract": UTD_CONTRACT.to_dict(),
+        "model": {"name": "mobind", **SMALL_WIDTHS, "temperature": 0.2, "sensor_dropout": 1},
+        "loss": {},
+        "train": {"batch_size": 48, "learning_rate": 1e-3, "precision": "fp32", "min_gain": 0.0},
+        "data": {
+            "stride_s": STRIDE_S, "random_phase": True, "group": "split", "train": ["train"], "val": ["val"],
+        },
+    }  # fmt: skip
+    recipe = recipe_of("mobind", tables)
     windows = len(split_windows(store, recipe.contract, recipe.data, "train"))
     epochs = max(1, round(pairs / (windows * len(UTD_CONTRACT.parts))))
     return recipe.changed({"train.max_epochs": epochs, "train.patience_epochs": epochs})
-
-
-def _toml(values: dict[str, Any]) -> list[str]:
-    return [f"{key} = {json.dumps(value)}" for key, value in values.items()]
 
 
 def _store(data: Path, folder: Path) -> WindowStore:

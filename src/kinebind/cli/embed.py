@@ -13,7 +13,7 @@ import typer
 
 from kinebind.cli import options
 from kinebind.cli.console import Screen
-from kinebind.cli.inputs import gather
+from kinebind.cli.inputs import gather, people_of
 from kinebind.cli.job_files import job_named
 from kinebind.cli.model_options import UniversalModel, binder_by
 from kinebind.cli.settings import Settings
@@ -54,7 +54,7 @@ def embed(
     job = job_named(files, settings)
     with screen.busy(f"Reading {job.name}"):
         recording = gather(job)
-    people = _chosen(recording, job.settings.person)
+    people = people_of(recording, job.settings.person)
     if not recording.imus and not people:
         raise InputError(f"{job.name} holds no sensor and no person.", "Name poses, or sensors as SITE=FILE.")
     with screen.logging():
@@ -76,17 +76,6 @@ def embed(
             screen.note(f"  {note}")
     screen.answer(told | {"out": str(out)})
     return 0
-
-
-def _chosen(recording: Recording, person: str | None) -> Sequence[Poses]:
-    """The people to embed: all, or the one that is named."""
-    if person is None:
-        return recording.people
-    found = [p for p in recording.people if p.person == person]
-    if not found:
-        known = ", ".join(p.person for p in recording.people) or "nobody"
-        raise InputError(f"The recording has no person '{person}'.", f"It has: {known}.")
-    return found
 
 
 def _embedded(

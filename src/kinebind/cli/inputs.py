@@ -106,6 +106,17 @@ def gather(job: Job) -> Recording:
     return replace(base, imus=tuple(imus))
 
 
+def people_of(recording: Recording, person: str | None) -> Sequence[Poses]:
+    """The people of a recording: all, or the one that is named; raises InputError where there is no such one."""
+    if person is None:
+        return recording.people
+    found = [p for p in recording.people if p.person == person]
+    if not found:
+        known = ", ".join(p.person for p in recording.people) or "nobody"
+        raise InputError(f"The recording has no person '{person}'.", f"It has: {known}.")
+    return found
+
+
 def read_sensor(file: SensorFile, job: Job) -> tuple[Imu, ...]:
     """A file's sensors, called as the user says, else after the site if no other file of the job has it."""
     settings = file.settings.over(job.settings)

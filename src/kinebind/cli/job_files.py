@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet
 
+from kinebind import _toml
 from kinebind.cli.inputs import Job, SensorFile, gather, job_of, motion_options, pose_options, sensor_options, site_of
 from kinebind.cli.settings import MOTION_SETTINGS, POSE_SETTINGS, SENSOR_SETTINGS, SETTINGS, Settings, flag, unknown
 from kinebind.errors import InputError
@@ -19,9 +18,6 @@ from kinebind.parts import parse_site
 from kinebind.readers import format_named, read, sniff
 from kinebind.readers.formats_base import Head, read_head
 from kinebind.recording import Recording
-
-# The standard library's from Python 3.11 on, before that the package that it came from.
-_toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 _TOML_KEYS = ("name", "pose", "imu", *SETTINGS)
 _IMU_KEYS = ("path", "site", "name", "clock", "format", *SENSOR_SETTINGS)

@@ -5,15 +5,14 @@ Nothing here imports torch before a command needs it, so that the command line s
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kinebind import _toml
 from kinebind.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from kinebind.tasks.binder import Binder
     from kinebind.training.jobs import Subject
     from kinebind.training.recipe import Recipe
-
-# The standard library's from Python 3.11 on, before that the package that it came from.
-_toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A name (docs/training.md), or a .toml file.")]
 RecipeOption = Annotated[

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
+from kinebind import _toml
+from kinebind._cache import user_cache
 from kinebind.cli import options
 from kinebind.cli.console import Screen
-from kinebind.cli.inputs import gather
+from kinebind.cli.inputs import gather, people_of
 from kinebind.cli.job_files import job_named
 from kinebind.cli.model_options import UniversalModel, binder_by
 from kinebind.cli.settings import Settings
 from kinebind.errors import InputError
 from kinebind.output.folder import check_out, folder_written_whole
-from kinebind.output.label_tracks import write_csv, write_elan, write_label_studio
+from kinebind.output.label_tracks import write_csv, write_elan, write_label_studio, write_windows
 from kinebind.recording import Recording
 
 if TYPE_CHECKING:
     from kinebind.tasks.recognise.by_words import ByWords
     from kinebind.tasks.recognise.track import Track
-
-# The standard library's from Python 3.11 on, before that the package that it came from.
-_toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 
 @options.takes("person", *options.FILES)
@@ -85,7 +81,7 @@ def recognise(
         write_csv(part / "labels.csv", stretches)
         write_elan(part / "labels.eaf", stretches, _zero_s(recording))
         write_label_studio(part / "labels.json", stretches, f"kinebind {binder.about.get('name', '')}".strip())
-        _write_windows(part / "probabilities.csv", tracks)
+        write_windows(part / "probabilities.csv", tracks)
     for name, own in stretches.items():
         screen.show(f"{name}: {len(own)} stretches")
         for label, sure in own[:12]:
@@ -137,24 +133,20 @@ def _described(path: Path | None) -> Mapping[str, Sequence[str]]:
 
 
 def _by_words(model: Any, encoder: str | None, names: Sequence[str], told: Mapping[str, Sequence[str]]) -> ByWords:
-    from kinebind.nn.sentences import sentence_encoder
+    from kinebind.nn.sentences import Remembered, sentence_encoder
     from kinebind.nn.universal import Universal
     from kinebind.tasks.recognise.by_words import ByWords
 
     if not isinstance(model, Universal):
         raise InputError("A model in ONNX says no words.", "Use the universal model's own file.")
-    return ByWords(model, sentence_encoder(encoder), names, told)
+    return ByWords(model, Remembered(sentence_encoder(encoder), user_cache() / "sentences"), names, told)
 
 
 def _tracks(words: ByWords, recording: Recording, person: str | None, window_s: float) -> Sequence[tuple[str, Track]]:
     """The track of each stream by its name."""
     found = [(imu.name, words.of_imu(imu, window_s=window_s)) for imu in recording.imus]
     worn = list(dict.fromkeys(imu.site for imu in recording.imus if imu.site)) or ["left_wrist", "right_wrist"]
-    people = [p for p in recording.people if person is None or p.person == person]
-    if person is not None and not people:
-        known = ", ".join(p.person for p in recording.people) or "nobody"
-        raise InputError(f"The recording has no person '{person}'.", f"It has: {known}.")
-    for poses in people:
+    for poses in people_of(recording, person):
         found += [(f"{poses.person} {site}", words.of_poses(poses, site, window_s=window_s)) for site in worn]
     if not found:
         raise InputError(f"{recording.name} holds no sensor and no person.", "Name poses, or sensors as SITE=FILE.")
@@ -165,18 +157,3 @@ def _zero_s(recording: Recording) -> float:
     """Where ELAN's time begins: where the video does, or where the first sensor does."""
     streams = [p.time_s for p in recording.people] or [imu.time_s for imu in recording.imus]
     return float(min(time_s[0] for time_s in streams))
-
-
-def _write_windows(path: Path, tracks: Mapping[str, Track]) -> None:
-    lines: list[str] = []
-    for name, track in tracks.items():
-        if not lines:
-            lines.append(",".join(["stream", "time_s", *(_quoted(n) for n in track.names)]))
-        for at_s, row in zip(track.time_s, track.probabilities, strict=True):
-            values = ("" if not np.isfinite(p) else f"{p:.4f}" for p in row)
-            lines.append(",".join([_quoted(name), f"{at_s:.3f}", *values]))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text

@@ -10,14 +10,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from kinebind.errors import InputError
-from kinebind.nn.universal import PER_TOKEN, Universal
+from kinebind.nn.universal import PER_TOKEN, Universal, weighed
 
 AXES = 6
 """Channels of a sensor's own axes: specific force over 9.81 m/s², angular rate over 3 rad/s."""
@@ -70,7 +69,6 @@ class Recogniser(nn.Module):
     def __init__(self, universal: Universal, config: RecogniserConfig) -> None:
         super().__init__()
         self.config = config
-        self.sizes = universal.config
         width = universal.config.width
         self.felt, self.seen = copy.deepcopy(universal.felt), copy.deepcopy(universal.seen)
         self.axes = _Axes(config.axes, width) if config.axes else None
@@ -107,10 +105,6 @@ class Recogniser(nn.Module):
     def forward(self, streams: Streams) -> Tensor:
         logits: Tensor = self.mix(self.embed(streams))
         return logits
-
-    def settings(self) -> dict[str, Any]:
-        """What the same architecture is built from."""
-        return {"recogniser": dataclasses.asdict(self.config), "universal": dataclasses.asdict(self.sizes)}
 
 
 class Experts(nn.Module):
@@ -166,6 +160,5 @@ class _Pool(nn.Module):
         self.out = nn.Linear(heads * width, width)
 
     def forward(self, tokens: Tensor, there: Tensor) -> Tensor:
-        weight = self.weigh(tokens).masked_fill(~there[..., None], -1e9).softmax(dim=1)
-        vector: Tensor = functional.gelu(self.out(torch.einsum("bth,btw->bhw", weight, tokens).flatten(1)))
+        vector: Tensor = functional.gelu(self.out(weighed(self.weigh(tokens), tokens, there)))
         return vector

@@ -121,10 +121,14 @@ class Said(nn.Module):
 
     def forward(self, hidden: Tensor, there: Tensor) -> Tensor:
         """there (B, T) bool: which tokens count."""
-        weight = self.weigh(hidden).masked_fill(~there[..., None], -1e9).softmax(dim=1)  # (B, T, heads)
-        pooled = torch.einsum("bth,btw->bhw", weight, hidden).flatten(1)
-        said: Tensor = self.out(pooled)
+        said: Tensor = self.out(weighed(self.weigh(hidden), hidden, there))
         return said
+
+
+def weighed(weights: Tensor, tokens: Tensor, there: Tensor) -> Tensor:
+    """Means (B, heads · width) of tokens (B, T, width) that are there (B, T); weights (B, T, heads) are logits."""
+    share = weights.masked_fill(~there[..., None], -1e9).softmax(dim=1)
+    return torch.einsum("bth,btw->bhw", share, tokens).flatten(1)
 
 
 class Universal(nn.Module):

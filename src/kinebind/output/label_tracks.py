@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kinebind.recording import Label
+
+if TYPE_CHECKING:
+    from kinebind.tasks.recognise.track import Track
 
 Stretches = Sequence[tuple[Label, float]]
 """Stretches with the probability of each."""
@@ -83,4 +88,16 @@ def write_label_studio(path: str | Path, tracks: Mapping[str, Stretches], versio
         prediction = {"model_version": version, "score": score, "result": regions}
         tasks.append({"data": {"stream": stream}, "predictions": [prediction]})
     Path(path).write_text(json.dumps(tasks, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return Path(path)
+
+
+def write_windows(path: str | Path, tracks: Mapping[str, Track]) -> Path:
+    """A row for each window: stream, time_s of its middle, the probability of each class, empty where not measured."""
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        names = next((track.names for track in tracks.values()), ())
+        rows.writerow(["stream", "time_s", *names])
+        for stream, track in tracks.items():
+            for at_s, own in zip(track.time_s, track.probabilities, strict=True):
+                rows.writerow([stream, f"{at_s:.3f}", *("" if math.isnan(p) else f"{p:.4f}" for p in own)])
     return Path(path)

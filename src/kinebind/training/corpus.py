@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kinebind._cache import user_cache
 from kinebind.body.segment_motion import BodyShape, SegmentMotion
 from kinebind.body.segments import SEGMENTS
 from kinebind.errors import InputError
@@ -120,7 +121,7 @@ class Corpus:
 def _unpacked_folder(path: Path, index: Index, cache: str | Path | None) -> Path:
     """The folder of a file's unpacked arrays, which are written where they are not there yet."""
     name = f"{path.name}.{index.digest[:_DIGITS]}"
-    places = [Path(cache)] if cache is not None else [path.parent, _user_cache()]
+    places = [Path(cache)] if cache is not None else [path.parent, user_cache()]
     for place in places:
         if _mapped(place / name, int(index.frames.sum())) is not None:
             return place / name
@@ -137,10 +138,6 @@ def _unpacked_folder(path: Path, index: Index, cache: str | Path | None) -> Path
         f"The arrays of {path} cannot be unpacked: {problem.strerror if problem else 'no place'}.",
         "Name a folder that can be written: cache=DIR.",
     )
-
-
-def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinebind"
 
 
 def _unpack(path: Path, index: Index, part: Path, folder: Path) -> Path:

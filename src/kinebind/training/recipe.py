@@ -8,9 +8,7 @@ besides its `name` and [loss] the settings of that model.
 from __future__ import annotations
 
 import difflib
-import importlib
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -19,14 +17,12 @@ from typing import Any
 
 import torch
 
+from kinebind import _toml
 from kinebind.errors import InputError
 from kinebind.nn.build import MODELS, build
 from kinebind.nn.contract import Contract
 from kinebind.nn.model import Model
 from kinebind.training.settings import DataConfig, TrainConfig, table, typed
-
-# The standard library's from Python 3.11 on, before that the package that it came from.
-_toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 _CHANGED = "# Changed from "
 _TABLES = ("contract", "model", "loss", "train", "data")

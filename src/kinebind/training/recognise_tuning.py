@@ -10,8 +10,8 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,6 @@ class RecogniseTuning:
     warp: float = 0.2
     louder: float = 0.1
     seed: int = 0
-    sizes: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.warm_steps) < 1 or not self.window_s > 0.5:
@@ -129,7 +128,6 @@ def tune_recogniser(
     known: Sequence[Labelled],
     classes: int,
     config: RecogniseTuning = RecogniseTuning(),
-    progress: Callable[[int], None] | None = None,
 ) -> Recogniser:
     """A recogniser of `classes` tuned to known stretches; the same seed gives the same.
 
@@ -141,7 +139,7 @@ def tune_recogniser(
         )
     torch.manual_seed(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
-    model = Recogniser(universal, RecogniserConfig(classes, **config.sizes))  # type: ignore[arg-type]
+    model = Recogniser(universal, RecogniserConfig(classes))
     encoders = [p for part in (model.felt, model.seen) for p in part.parameters()]
     own = {id(p) for p in encoders}
     for p in encoders:
@@ -174,8 +172,6 @@ def tune_recogniser(
         with torch.no_grad():
             for a, b in zip(mean.parameters(), model.parameters(), strict=True):
                 a.lerp_(b, 1.0 - keep)
-        if progress is not None:
-            progress(step + 1)
     log.info("tuned for %d steps in %.0f s, loss %.3f", config.steps, time.monotonic() - began_s, float(loss.detach()))
     return mean.eval()
 

@@ -69,7 +69,8 @@ class Library:
     """A corpus ready for drawing: spline coefficients of all clips on one device.
 
     rot (N, 13, 4), root (N, 3): coefficients. first, frames (C,): each clip's rows. rate_hz (C,). chance (C,): how
-    likely a clip is drawn. label (C,): of each clip, which of `labels`. script: of the named movements.
+    likely a clip is drawn. label (C,): of each clip, which of `labels`, −1 where nobody named it. script: of the named
+    movements.
     """
 
     rot: Tensor
@@ -97,7 +98,7 @@ class Library:
         first, frames = (torch.as_tensor(np.array(x)).long().to(to) for x in (corpus.first, corpus.frames))
         rates, chances = (torch.as_tensor(np.array(x), dtype=torch.float32).to(to) for x in (corpus.rate_hz, chance))
         labels = labels_of(corpus)
-        label = torch.tensor([labels.index(own) for own in corpus.labels]).to(to)
+        label = torch.tensor([labels.index(own) if own in labels else -1 for own in corpus.labels]).to(to)
         return cls(
             torch.from_numpy(rot).to(to), torch.from_numpy(root).to(to), first, frames, rates, chances, label, labels,
             Script.of(VOCABULARY, to),
@@ -133,8 +134,8 @@ class Library:
 
 
 def labels_of(corpus: Corpus) -> tuple[str, ...]:
-    """The labels of a corpus, in the order in which their meanings are numbered."""
-    return tuple(sorted(set(corpus.labels)))
+    """The labels of a corpus that have a word in them, in the order in which their meanings are numbered."""
+    return tuple(sorted({label for label in corpus.labels if any(c.isalpha() for c in label)}))
 
 
 def _coefficients(values: npt.NDArray[np.float32], rate_hz: float) -> npt.NDArray[np.float32]:
@@ -194,7 +195,7 @@ def draw_motion(
         pace = _STILL * uniform(0.0, 1.0).square()
         slow_s = start[:, None] + (own_s - start[:, None]) * pace[:, None]
         rot[rows], root[rows] = _stood(library, clip[rows], (slow_s * warp[:, None])[rows], rot[rows])
-    named = ~standing
+    named = ~standing & (library.label[clip] >= 0)
     seam = torch.where(chance(variety.chained), uniform(0.2, 0.8) * length_s, long - start - 0.3)
     named &= seam >= 0.8 * length_s
     if bool((seam < length_s).any()):
