@@ -1,4 +1,4 @@
-"""Label tracks: smoothed by what lasts, gaps kept, short stretches given away."""
+"""Label tracks: smoothed by what lasts, gaps kept, what is unlikely unknown."""
 
 from __future__ import annotations
 
@@ -54,14 +54,6 @@ def test_gaps_stay_and_end_the_chain():
     assert [s.name for s, _ in stretches] == ["walk", "sit"]
     assert (stretches[0][0].start_s, stretches[0][0].end_s) == (9.75, 12.25)
     assert (stretches[1][0].start_s, stretches[1][0].end_s) == (13.75, 16.25)
-
-
-def test_short_stretches_go_to_the_likelier_neighbour():
-    rows = [[0.8, 0.1, 0.1]] * 6 + [[0.2, 0.3, 0.5]] + [[0.1, 0.8, 0.1]] * 6
-    found = track(rows, names=("walk", "sit", "jump")).stretches(shortest_s=1.0)
-    assert [s.name for s, _ in found] == ["walk", "sit"]
-    assert found[0][0].end_s == pytest.approx(10.0 + 5.5 * 0.5)
-    assert len(track(rows, names=("walk", "sit", "jump")).stretches()) == 3
 
 
 def test_what_is_not_likely_enough_is_unknown():

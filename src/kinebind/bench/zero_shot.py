@@ -5,7 +5,7 @@ test sets: UTD-MHAD's even subjects (`_test`), the Neura walk, CMU's motion capt
 `--small` takes few of the cases: a look, not a result.
 
 In the same run and on the same cases: `…_classical` is the synchroniser without the model, `…_correlation` plain
-correlation, `…_syncwise` SyncWISE, `…_mobind` MoBind trained on the same motion for as many pairs. Clocks are the best
+correlation, `…_syncwise` SyncWISE, `…_mobind` MoBind trained on the same clips for as many pairs. Clocks are the best
 guess of `kinebind sync`, refused or not; `…_matcher` is the model's own curve alone.
 """
 

@@ -1,5 +1,6 @@
-"""MoBind on the motion that the universal model learns from, for as many pairs: a rival in the benchmark of zero-shot.
+"""MoBind on the clips that the universal model learns from, for as many pairs: a rival in the benchmark of zero-shot.
 
+Made-up movement is the universal model's own and is not among them.
 What MoBind sees is fixed: 2 s, a right wrist and a right thigh at UTD-MHAD's rates, either of which may be missing. Its
 sizes are those of the study on two cores, since the paper's would train for days there; so are rate and temperature.
 """

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import Tensor
 from torch.nn import functional
 
@@ -29,7 +30,7 @@ class ByWords:
     """Recognises labels that nobody taught it, from their words.
 
     model: the universal model, with a head for words. labels: candidates. described: further sentences of some.
-    Raises InputError where the model has no words or the encoder is not the one it learnt with.
+    Raises InputError where the model has no words, or the encoder embeds in another number of dimensions than its own.
     """
 
     def __init__(
@@ -90,9 +91,8 @@ class ByWords:
         own = there.unfold(0, size, step)
         with torch.inference_mode():
             said = torch.cat([head(windows[k : k + 256], own[k : k + 256]) for k in range(0, len(windows), 256)])
-            scale = self.model.said_scale.exp().clamp_max(60.0)
-            scores = functional.normalize(said, dim=-1) @ self._rows.T * scale
-            probabilities = scores.softmax(dim=1).double().numpy()
+            scale = float(self.model.said_scale.exp().clamp_max(60.0))
+        probabilities = softmax(scale * self.scores(said), axis=1)
         probabilities[own.float().mean(dim=1).numpy() < _LEAST_THERE] = np.nan
         middle: FloatArray = np.arange(len(windows), dtype=np.float64) * step * PER_TOKEN + 0.5 * (size * PER_TOKEN - 1)
         time_s: FloatArray = (middle + first) / RATE_HZ

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,16 +58,14 @@ class Track:
             out[start:end] = _forward_backward(seen, move)
         return replace(self, probabilities=out)
 
-    def stretches(self, least: float = 0.0, shortest_s: float = 0.0) -> list[tuple[Label, float]]:
+    def stretches(self, least: float = 0.0) -> list[tuple[Label, float]]:
         """Stretches in which one class is the likeliest, each with its mean probability.
 
-        least: below this mean probability a stretch is `UNKNOWN`. shortest_s: shorter ones go to the neighbour that is
-        likelier there. Windows of which nothing was measured are in none.
+        least: below this mean probability a stretch is `UNKNOWN`. Windows of which nothing was measured are in none.
         """
         best = np.where(
             np.isfinite(self.probabilities).all(axis=1), np.nan_to_num(self.probabilities).argmax(axis=1), -1
         )
-        best = _without_short(best, self.probabilities, max(1, round(shortest_s / self.stride_s)))
         out = []
         edges = np.flatnonzero(np.diff(best)) + 1
         for own in np.split(np.arange(best.size), edges):
@@ -93,20 +90,3 @@ def _forward_backward(seen: FloatArray, move: FloatArray) -> FloatArray:
         backward[t] = later / later.sum()
     both = forward * backward
     return np.asarray(both / both.sum(axis=1, keepdims=True))
-
-
-def _without_short(best: np.ndarray, probabilities: FloatArray, least: int) -> np.ndarray:
-    """Answers in which runs shorter than `least` windows have gone to a neighbour, the shortest first."""
-    best = best.copy()
-    while True:
-        edges = np.concatenate([[0], np.flatnonzero(np.diff(best)) + 1, [best.size]])
-        runs = [(b - a, a, b) for a, b in itertools.pairwise(edges) if best[a] >= 0 and b - a < least]
-        changed = False
-        for _, a, b in sorted(runs):
-            sides = [best[k] for k in (a - 1, b) if 0 <= k < best.size and best[k] >= 0]
-            if sides:
-                best[a:b] = max(sides, key=lambda c: probabilities[a:b, c].sum())
-                changed = True
-                break
-        if not changed:
-            return best
