@@ -93,7 +93,7 @@ def test_a_pages_examples_run(page, capsys):
 def test_pages_name_flags_that_there_are(name, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     for command in (
-        "sync", "inspect", "convert", "bench", "train", "finetune align", "finetune recognise", "test",
+        "sync", "inspect", "convert", "bench", "train", "finetune align", "finetune recognise", "finetune har", "test",
         "simulate", "embed", "export", "data build"
     ):  # fmt: skip
         run([*command.split(), "--help"])

@@ -174,7 +174,7 @@ def test_people_of_one_scene(kinebind, here, tmp_path):
 @pytest.mark.usefixtures("here")
 def test_activities_frozen_and_fine_tuned(kinebind, tmp_path):
     tuned = kinebind(
-        "finetune", "recognise", BEST, "--store", "store", "--out", tmp_path / "tuned", "--epochs", "15", "--rate",
+        "finetune", "har", BEST, "--store", "store", "--out", tmp_path / "tuned", "--epochs", "15", "--rate",
         "1e-3", *DEVICE,
         "--json",
     )  # fmt: skip

@@ -167,7 +167,7 @@ def test_a_loss_that_is_not_finite(here, kinebind):
     kinebind(*words).refused("In epoch 0, batch", "ben/swing", "not finite", "state.safetensors holds the last good")
     state = load_file(here / "new" / "state.safetensors")
     assert all(torch.isfinite(tensor).all() for name, tensor in state.items() if name.startswith("model/"))
-    tune = ("finetune", "recognise", BEST, "--store", "new/windows", "--out", "tuned", *DEVICE)
+    tune = ("finetune", "har", BEST, "--store", "new/windows", "--out", "tuned", *DEVICE)
     kinebind(*tune).refused("In epoch 0 the loss is not finite", "ben/swing", "--rate")
     assert not (here / "tuned").exists()
 
@@ -276,9 +276,7 @@ def test_flags_that_mean_nothing(kinebind, tested, train):
     kinebind("test", "har", BEST, "--store", "store", *DEVICE, "--head", BEST).refused("safetensors file, but no head")
     train("--device", "tpu").refused("--device has 'tpu'")
     train("--minutes", "0").refused("max_minutes = 0.0 is not above zero")
-    kinebind("finetune", "recognise", BEST, "--store", "store", "--out", "t", *DEVICE, "--batch", "1").refused(
-        "batch of one"
-    )
+    kinebind("finetune", "har", BEST, "--store", "store", "--out", "t", *DEVICE, "--batch", "1").refused("batch of one")
     if not torch.cuda.is_available():
         train("--device", "cuda").refused("no GPU")
 

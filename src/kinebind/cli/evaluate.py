@@ -52,7 +52,7 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Of sync by syncwise or correlation: the data set.")
     ] = None,
-    head: Annotated[Path | None, typer.Option(metavar="FILE", help="Of har: a head from finetune recognise.")] = None,
+    head: Annotated[Path | None, typer.Option(metavar="FILE", help="Of har: a head from finetune har.")] = None,
     seed: own.Seed = 0,
     device: own.Device = None,
     json: options.Json = False,

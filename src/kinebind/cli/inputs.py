@@ -17,7 +17,8 @@ from kinebind.motion import Motion
 from kinebind.parts import parse_site
 from kinebind.poses import Poses
 from kinebind.readers import Format, format_named, read, read_imu, read_motion, read_poses, sniff
-from kinebind.recording import Recording
+from kinebind.readers.labels import read_labels
+from kinebind.recording import Label, Recording
 
 _USAGE = "Sensors are written SITE=FILE, the file of poses alone."
 _HOLDS = {"imu": "an IMU", "poses": "2D poses", "motion": "3D motion", "recording": "a recording"}
@@ -87,11 +88,13 @@ def job_of(arguments: Sequence[str], settings: Settings) -> Job:
             raise InputError(
                 f"{poses} and {file.path} both hold poses.", "Name one file of poses; sensors are written SITE=FILE."
             )
-    return Job(poses.stem if poses else "recording", poses, tuple(sensors), settings)
+    first = poses or (sensors[0].path if sensors else Path("recording"))
+    return Job(first.stem, poses, tuple(sensors), settings)
 
 
 def gather(job: Job) -> Recording:
-    """Read a job's files into one recording. A motion is filmed by a virtual camera in front of it.
+    """Read a job's files into one recording. A motion is filmed by a virtual camera in front of it. Labels of a file of
+    their own are on the video's clock, or where there is none on the first sensor's, as `meta["labels_clock"]` says.
 
     Sensors whose site the user gave are called after it. Files do not share a clock unless their export, or the
     user, says so. Raises InputError, naming the file, for what cannot be read, and for settings without a file.
@@ -103,7 +106,24 @@ def gather(job: Job) -> Recording:
     for file in job.sensors:
         imus += _apart(read_sensor(file, job), imus, file)
     _nothing_idle(job, base, bool(job.sensors))
-    return replace(base, imus=tuple(imus))
+    recording = replace(base, imus=tuple(imus))
+    labels, clock = _labels(job, recording)
+    if labels:
+        recording = replace(recording, labels=labels, meta=recording.meta | ({"labels_clock": clock} if clock else {}))
+    return recording
+
+
+def _labels(job: Job, recording: Recording) -> tuple[tuple[Label, ...], str | None]:
+    """The labels of a job's file of labels, or else of its first file of a sensor that holds any, and their clock."""
+    if job.settings.labels is not None:
+        clock = None if recording.people or not recording.imus else recording.imus[0].clock_id
+        return read_labels(job.settings.labels, job.settings.tier), clock
+    for file in job.sensors:
+        fmt = format_of(file.path, file.settings.over(job.settings), "imu", "recording")
+        if fmt.labels is not None and (labels := fmt.labels(file.path)):
+            own = [imu for imu in recording.imus if imu.clock_id.startswith(file.path.stem)]
+            return labels, (own or recording.imus)[0].clock_id
+    return (), None
 
 
 def people_of(recording: Recording, person: str | None) -> Sequence[Poses]:

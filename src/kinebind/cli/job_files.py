@@ -162,6 +162,21 @@ def read_jobs(path: Path) -> list[Row]:
     return rows
 
 
+def jobs_of(paths: Sequence[Path]) -> list[Job]:
+    """The recordings that files name; raises InputError for rows and files that cannot be understood."""
+    jobs: list[Job] = []
+    for path in paths:
+        if is_table_of_recordings(path):
+            for row in read_jobs(path):
+                if row.job is None:
+                    assert row.error is not None
+                    raise row.error
+                jobs.append(row.job)
+        else:
+            jobs.append(job_named([str(path)], Settings()))
+    return jobs
+
+
 def _row_job(given: Mapping[str, str], name: str, folder: Path) -> Job:
     sensors = [SensorFile(folder / file.strip()) for file in given.get("imu", "").split(";") if file.strip()]
     sensors += [SensorFile(folder / cell, site) for column, cell in given.items() if (site := site_of(column))]

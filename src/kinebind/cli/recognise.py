@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +13,10 @@ from kinebind import _toml
 from kinebind._cache import user_cache
 from kinebind.cli import options
 from kinebind.cli.console import Screen
-from kinebind.cli.inputs import gather, people_of
+from kinebind.cli.inputs import Job, gather, people_of
 from kinebind.cli.job_files import job_named
-from kinebind.cli.model_options import UniversalModel, binder_by
+from kinebind.cli.model_options import binder_by
+from kinebind.cli.one_clock import on_one_clock
 from kinebind.cli.settings import Settings
 from kinebind.errors import InputError
 from kinebind.output.folder import check_out, folder_written_whole
@@ -32,13 +34,18 @@ def recognise(
         list[str],
         typer.Argument(metavar="FILE...", help="POSE and SITE=FILE as in kinebind sync, or a recording.toml."),
     ],
-    labels: Annotated[str, typer.Option(metavar="LABEL,...", help="What may be done; or a file with a label a line.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL,...", help="What may be done, in words; or a file with a label a line."),
+    ] = None,
     describe: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help='A .toml file: label = ["sentence", …], further words for labels.'),
     ] = None,
-    window: Annotated[float, typer.Option(metavar="S", help="Seconds looked at at once.")] = 4.0,
+    window: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds looked at at once; by default 4, or a recogniser's own.")
+    ] = None,
     stays: Annotated[
         float, typer.Option(metavar="S", help="How long an activity lasts on average; 0 does not smooth.")
     ] = 8.0,
@@ -48,39 +55,59 @@ def recognise(
     encoder: Annotated[
         str | None, typer.Option(metavar="NAME", help="An encoder of sentences; by default that of the extra text.")
     ] = None,
-    model: UniversalModel = None,
+    synced: Annotated[
+        bool, typer.Option("--synced", help="For a recogniser of several streams: they are on one clock already.")
+    ] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A recogniser of kinebind finetune recognise, or a universal model."),
+    ] = None,
     *,
     settings: Settings,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Tell what is done when, of activities that are named in words alone (docs/cli.md).
+    """Tell what is done when: of activities that are named in words alone (--labels), or by a recogniser that was tuned
+    to labelled recordings (--model; docs/recognise.md).
 
-    Writes labels.csv, labels.eaf (ELAN) and labels.json (Label Studio) with a track for each sensor and each limb of
-    the poses that a sensor is worn at (without sensors: of both wrists), and probabilities.csv with all windows.
+    Writes labels.csv, labels.eaf (ELAN) and labels.json (Label Studio), and probabilities.csv with all windows. By
+    words there is a track for each sensor and each limb of the poses that a sensor is worn at (without sensors: of
+    both wrists), by a recogniser one track for all.
     """
     screen = Screen(json=json, quiet=quiet)
     check_out(out)
-    names, told = _labels(labels), _described(describe)
-    if not window > 0.2:
-        raise InputError(f"--window {window:g} is too short to see anything in.", "Give a second or more.")
     if stays < 0:
         raise InputError(f"--stays {stays:g} is no time.", "Give seconds, or 0.")
+    tuned = model is not None and _is_recogniser(model)
+    if tuned and (given := [f for f, x in (("--labels", labels), ("--describe", describe), ("--encoder", encoder),
+                                           ("--window", window)) if x is not None]):  # fmt: skip
+        raise InputError(f"{given[0]} means nothing for a recogniser, which has its own labels.", "Leave it out.")
+    if not tuned and labels is None:
+        raise InputError("There is nothing to tell apart.", "Name --labels, or a recogniser with --model.")
+    if not tuned and synced:
+        raise InputError("--synced means nothing by words: each stream has its own track.", "Leave it out.")
+    window_s = 4.0 if window is None else window
+    if not window_s > 0.2:
+        raise InputError(f"--window {window_s:g} is too short to see anything in.", "Give a second or more.")
+    named = None if labels is None else (_labels(labels), _described(describe))
     job = job_named(files, settings)
     with screen.busy(f"Reading {job.name}"):
         recording = gather(job)
-    with screen.logging():
-        binder = binder_by(model)
-    words = _by_words(binder.model, encoder, names, told)
-    tracks: dict[str, Track] = {}
     with screen.busy("Recognising"):
-        for name, track in _tracks(words, recording, job.settings.person, window):
-            tracks[name] = track.smoothed(stays) if stays > track.stride_s else track
+        if named is None:
+            assert model is not None
+            names, by, found = _by_recogniser(model, recording, job, synced, screen)
+        else:
+            with screen.logging():
+                binder = binder_by(model)
+            names, by = named[0], str(binder.about.get("name", ""))
+            found = _tracks(_by_words(binder.model, encoder, *named), recording, job.settings.person, window_s)
+    tracks = {name: track.smoothed(stays) if stays > track.stride_s else track for name, track in found}
     stretches = {name: track.stretches(least) for name, track in tracks.items()}
     with folder_written_whole(out) as part:
         write_csv(part / "labels.csv", stretches)
         write_elan(part / "labels.eaf", stretches, _zero_s(recording))
-        write_label_studio(part / "labels.json", stretches, f"kinebind {binder.about.get('name', '')}".strip())
+        write_label_studio(part / "labels.json", stretches, f"kinebind {by}".strip())
         write_windows(part / "probabilities.csv", tracks)
     for name, own in stretches.items():
         screen.show(f"{name}: {len(own)} stretches")
@@ -89,7 +116,7 @@ def recognise(
         if len(own) > 12:
             screen.show(f"  … and {len(own) - 12} more in {out / 'labels.csv'}")
     screen.answer({
-        "format": "kinebind-recognise-1", "name": recording.name, "out": str(out), "labels": list(names),
+        "format": "kinebind-recognise-1", "name": recording.name, "out": str(out), "labels": list(names), "model": by,
         "tracks": {
             name: [
                 {"start_s": label.start_s, "end_s": label.end_s, "label": label.name, "probability": sure}
@@ -99,6 +126,28 @@ def recognise(
         },
     })  # fmt: skip
     return 0
+
+
+def _is_recogniser(path: Path) -> bool:
+    from kinebind.tasks.recognise.by_examples import is_recogniser_file
+
+    return path.is_file() and is_recogniser_file(path)
+
+
+def _by_recogniser(
+    path: Path, recording: Recording, job: Job, synced: bool, screen: Screen
+) -> tuple[tuple[str, ...], str, list[tuple[str, Track]]]:
+    """A recogniser's labels, its name, and the one track of all streams."""
+    from kinebind.tasks.recognise.by_examples import read_recogniser
+
+    own = read_recogniser(path)
+    if not own.looks.limbs:  # sensors alone: nothing has to fit a video's clock
+        recording = replace(recording, people=())
+    streams = on_one_clock(recording, job, synced=synced, model=None)
+    for note in streams.notes:
+        screen.note(note)
+    name = streams.imus[0].name if len(streams.imus) == 1 and streams.poses is None else recording.name
+    return own.names, str(own.about.get("name", "")), [(name, own.track(streams.imus, streams.poses))]
 
 
 def _labels(given: str) -> tuple[str, ...]:
@@ -142,7 +191,7 @@ def _by_words(model: Any, encoder: str | None, names: Sequence[str], told: Mappi
     return ByWords(model, Remembered(sentence_encoder(encoder), user_cache() / "sentences"), names, told)
 
 
-def _tracks(words: ByWords, recording: Recording, person: str | None, window_s: float) -> Sequence[tuple[str, Track]]:
+def _tracks(words: ByWords, recording: Recording, person: str | None, window_s: float) -> list[tuple[str, Track]]:
     """The track of each stream by its name."""
     found = [(imu.name, words.of_imu(imu, window_s=window_s)) for imu in recording.imus]
     worn = list(dict.fromkeys(imu.site for imu in recording.imus if imu.site)) or ["left_wrist", "right_wrist"]

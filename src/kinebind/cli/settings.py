@@ -29,6 +29,7 @@ class Settings:
     Of the synchronisation: person, reference (a sensor's name), shared_clock, method (universal or classical), search
     (lowest and highest offset, seconds), near (an offset, seconds), anchor (pairs of IMU time and video time, seconds),
     video_start (UNIX time at which the video's clock is zero, seconds).
+    Of labels: labels (a file), tier (one of several in it), subject (who does it, by any name).
     """
 
     columns: ColumnMap | None = None
@@ -55,6 +56,9 @@ class Settings:
     anchor: tuple[Pair, ...] = ()
     video_start: float | None = None
     method: str | None = None
+    labels: Path | None = None
+    tier: str | None = None
+    subject: str | None = None
 
     @staticmethod
     def parse(given: Mapping[str, Any], folder: Path = Path(), *, flags: bool = False) -> Settings:
@@ -226,7 +230,7 @@ _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "unit_m": _positive, "up": _one_of("y", "z"), "asf": _file, "format": _words,
     "person": _text, "reference": _text, "shared_clock": _boolean,
     "search": _search, "near": seconds, "anchor": _anchors, "video_start": _instant,
-    "method": _one_of("universal", "classical"),
+    "method": _one_of("universal", "classical"), "labels": _file, "tier": _text, "subject": _text,
 }  # fmt: skip
 
 SENSOR_SETTINGS = ("columns", "acc_unit", "gyr_unit", "time_unit", "rate", "quat_order", "gravity", "check")

@@ -76,35 +76,53 @@ class Recogniser(nn.Module):
         self.norm = nn.LayerNorm(2 * width)
         self.mix = Experts(2 * width, config)
 
-    def embed(self, streams: Streams) -> Tensor:
-        """Vectors (B, 2 · width), of sensors and of limbs: the mean over the streams that are there."""
-        b, n, m = *streams.felt.shape[:2], streams.seen.shape[1]
-        parts = []
-        if n:
-            hidden = self.felt(streams.felt.flatten(0, 1), streams.felt_site.flatten())
-            if self.axes is not None:
-                hidden = hidden + self.axes(streams.axes.flatten(0, 1))[:, : hidden.shape[1]]
-            parts.append(self._pooled("felt", hidden, streams.felt_there, b))
-        if m:
+    def forward(self, streams: Streams) -> Tensor:
+        b = streams.felt.shape[0]
+        felt = seen = None
+        if streams.felt.shape[1]:
+            hidden = self.felt_hidden(
+                streams.felt.flatten(0, 1), streams.axes.flatten(0, 1), streams.felt_site.flatten()
+            )
+            felt = hidden.view(b, -1, *hidden.shape[1:])
+        if streams.seen.shape[1]:
             hidden = self.seen(streams.seen.flatten(0, 1), streams.site.flatten())
-            parts.append(self._pooled("seen", hidden, streams.seen_there, b))
-        if not parts:
-            raise InputError("There is neither a sensor nor a limb.", "Give at least one.")
-        none = parts[0].new_zeros(parts[0].shape)
-        vector: Tensor = self.norm(torch.cat([parts[0] if n else none, parts[-1] if m else none], dim=1))
-        return vector
+            seen = hidden.view(b, -1, *hidden.shape[1:])
+        there = [_by_token(own) for own in (streams.felt_there, streams.seen_there)]
+        return self.read(felt, there[0], seen, there[1])
 
-    def _pooled(self, kind: str, hidden: Tensor, there: Tensor, batch: int) -> Tensor:
-        tokens = hidden.shape[1]
-        own = there[..., : tokens * PER_TOKEN].float().view(*there.shape[:-1], tokens, PER_TOKEN).mean(dim=-1) > 0.5
-        vectors = self.pool[kind](hidden, own.flatten(0, 1)).view(batch, there.shape[1], -1)
-        present = own.any(dim=-1).to(vectors)[..., None]
+    def felt_hidden(self, felt: Tensor, axes: Tensor, site: Tensor) -> Tensor:
+        """Hidden tokens (B, T, width) of sensors: channels (B, FELT_CHANNELS, S), axes (B, AXES, S), site (B,)."""
+        hidden: Tensor = self.felt(felt, site)
+        return hidden if self.axes is None else hidden + self.axes(axes)[:, : hidden.shape[1]]
+
+    def read(self, felt: Tensor | None, felt_there: Tensor, seen: Tensor | None, seen_there: Tensor) -> Tensor:
+        """Logits (B, classes) of hidden tokens of sensors (B, N, T, width) and limbs (B, M, T, width), either of which
+        may be absent; felt_there (B, N, T), seen_there (B, M, T) bool. Raises InputError where both are.
+        """
+        parts = [
+            None if hidden is None else self._pooled(kind, hidden, there)
+            for kind, hidden, there in (("felt", felt, felt_there), ("seen", seen, seen_there))
+        ]
+        some = next((part for part in parts if part is not None), None)
+        if some is None:
+            raise InputError("There is neither a sensor nor a limb.", "Give at least one.")
+        vector = torch.cat([torch.zeros_like(some) if part is None else part for part in parts], dim=1)
+        logits: Tensor = self.mix(self.norm(vector))
+        return logits
+
+    def _pooled(self, kind: str, hidden: Tensor, there: Tensor) -> Tensor:
+        """Vectors (B, width): the mean over the streams that are there."""
+        vectors = self.pool[kind](hidden.flatten(0, 1), there.flatten(0, 1)).view(*there.shape[:2], -1)
+        present = there.any(dim=-1).to(vectors)[..., None]
         mean: Tensor = (vectors * present).sum(dim=1) / present.sum(dim=1).clamp_min(1.0)
         return mean
 
-    def forward(self, streams: Streams) -> Tensor:
-        logits: Tensor = self.mix(self.embed(streams))
-        return logits
+
+def _by_token(there: Tensor) -> Tensor:
+    """(..., S // PER_TOKEN) bool: most of a token's samples (..., S) were measured."""
+    tokens = there.shape[-1] // PER_TOKEN
+    own = there[..., : tokens * PER_TOKEN].float()
+    return own.view(*there.shape[:-1], tokens, PER_TOKEN).mean(dim=-1) > 0.5
 
 
 class Experts(nn.Module):

@@ -93,6 +93,11 @@ def seen_channels(metres: Tensor, seen: Tensor, site: Tensor, rate_hz: float) ->
     return torch.cat([signals, flags], dim=1)
 
 
+def shows_limb(channels: Tensor) -> Tensor:
+    """(B, T) bool: whether a limb itself is seen, both ends of its segment, of its channels (B, SEEN_CHANNELS, T)."""
+    return (channels[:, -5:-2] > 0).all(dim=1)
+
+
 def body_scale(keypoints: Tensor, seen: Tensor) -> Tensor:
     """Pixels per metre (B,) of bodies whose keypoints (B, F, 17, 2) are in pixels; seen (B, F, 17) bool.
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
-
 from kinebind.errors import InputError
 from kinebind.nn.contract import settings_from
+from kinebind.nn.sealed import is_sealed, read_sealed, save_sealed
 from kinebind.nn.universal import Universal, UniversalConfig
 from kinebind.nn.universal_contract import UniversalContract
-from kinebind.store import written_whole
 
 FORMAT_VERSION = 1
 _KEY = "kinebind-universal"
@@ -44,23 +37,9 @@ def save_universal(
     untouched.
     """
     head = {
-        "version": FORMAT_VERSION, "config": model.settings(),
-        "contract": (contract or UniversalContract()).to_dict(), "about": dict(about),
+        "config": model.settings(), "contract": (contract or UniversalContract()).to_dict(), "about": dict(about),
     }  # fmt: skip
-    try:
-        head = json.loads(json.dumps(head, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"What is told about the model is not plain JSON ({error}).", "Use texts and numbers."
-        ) from error
-    tensors = {k: v.detach().to("cpu", torch.float32).contiguous() for k, v in model.state_dict().items()}
-    sha256 = _checksum(head, tensors)
-    with written_whole(path) as part:
-        try:
-            save_file(tensors, part, metadata={_KEY: json.dumps({"head": head, "sha256": sha256})})
-        except SafetensorError as error:
-            raise OSError(None, str(error)) from error
-    return sha256
+    return save_sealed(path, _KEY, FORMAT_VERSION, head, model.state_dict())
 
 
 def load_universal(path: str | Path) -> Universal:
@@ -74,34 +53,17 @@ def read_universal(path: str | Path) -> UniversalFile:
     Raises InputError where it is missing, damaged (its checksum is verified), of another kind or version, or wants
     channels that this Kinebind does not make.
     """
-    if not Path(path).is_file():
-        raise InputError(f"There is no file {path}.", "Check the path.")
-    again = "Copy it again, or install Kinebind again if it came with it."
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            found = json.loads((file.metadata() or {}).get(_KEY, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, RecursionError, OSError) as error:
-        raise InputError(f"{path} is damaged: it is no whole safetensors file ({error}).", again) from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} is a safetensors file, but not a universal model.", "Read it with what wrote it.")
-    head, sha256 = found.get("head"), found.get("sha256")
-    if not isinstance(head, dict) or _checksum(head, tensors) != sha256:
-        raise InputError(f"{path} is damaged: its checksum does not fit what it holds.", again)
-    if head.get("version") != FORMAT_VERSION:
-        raise InputError(
-            f"{path} has format version {head.get('version')}; this Kinebind reads {FORMAT_VERSION}.",
-            "Update Kinebind to read it.",
-        )
+    found = read_sealed(path, _KEY, FORMAT_VERSION, "a universal model")
+    head = found.head
     try:
         contract = contract_of(head["contract"], str(path))
         model = Universal(settings_from(UniversalConfig, head["config"], "config"))
-        model.load_state_dict(tensors)
+        model.load_state_dict(found.tensors)
     except (KeyError, TypeError, RuntimeError) as error:
         raise InputError(
             f"{path} does not fit this Kinebind's model ({error}).", "Update Kinebind to read it."
         ) from error
-    return UniversalFile(model.eval(), contract, head["about"], sha256)
+    return UniversalFile(model.eval(), contract, head["about"], found.sha256)
 
 
 def contract_of(values: Mapping[str, Any], source: str) -> UniversalContract:
@@ -114,18 +76,4 @@ def contract_of(values: Mapping[str, Any], source: str) -> UniversalContract:
 
 def is_universal_file(path: str | Path) -> bool:
     """Whether a file calls itself a universal model; looks at its header alone."""
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            return _KEY in (file.metadata() or {})
-    except (SafetensorError, OSError):
-        return False
-
-
-def _checksum(head: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the head and of each tensor's name, type, shape and bytes, in the names' order."""
-    sha = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
-        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        sha.update(tensor.numpy().tobytes())
-    return sha.hexdigest()
+    return is_sealed(path, _KEY)

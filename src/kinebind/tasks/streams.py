@@ -16,7 +16,7 @@ from kinebind.clock import FloatArray
 from kinebind.imu import GRAVITY_M_S2, Imu
 from kinebind.nn.felt_channels import felt_channels
 from kinebind.nn.on_grid import on_grid
-from kinebind.nn.seen_channels import body_scale, seen_channels
+from kinebind.nn.seen_channels import body_scale, seen_channels, shows_limb
 from kinebind.nn.universal import RATE_HZ
 from kinebind.parts import SITES
 from kinebind.poses import Poses
@@ -101,7 +101,7 @@ class SeenStream:
 
     def shows(self, site: str) -> np.ndarray:
         """(S,) bool: whether the limb itself is seen, both ends of its segment."""
-        shown: np.ndarray = (self.channels(site)[0, -5:-2].min(dim=0).values > 0).numpy()
+        shown: np.ndarray = shows_limb(self.channels(site))[0].numpy()
         return shown
 
 

@@ -1,0 +1,174 @@
+"""Activities by examples: a recogniser that was tuned to labelled recordings, in its file and at work."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kinebind.clock import FloatArray
+from kinebind.errors import InputError
+from kinebind.imu import Imu
+from kinebind.nn.chunked import in_pieces, tokens_there
+from kinebind.nn.contract import settings_from
+from kinebind.nn.felt_channels import felt_channels
+from kinebind.nn.recogniser import AXES, Recogniser, RecogniserConfig
+from kinebind.nn.sealed import is_sealed, read_sealed, save_sealed
+from kinebind.nn.seen_channels import seen_channels, shows_limb
+from kinebind.nn.universal import PER_TOKEN, RATE_HZ, TOKEN_S, Universal, UniversalConfig
+from kinebind.parts import SITES
+from kinebind.poses import Poses
+from kinebind.tasks.recognise.stretches import Stretch, stretch_of
+from kinebind.tasks.recognise.track import Track
+
+FORMAT_VERSION = 1
+STRIDE_S = 0.5
+_KEY = "kinebind-recogniser"
+_BATCH = 256  # windows read at once
+_LEAST_THERE = 0.5  # of a window's tokens
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What a recogniser looks at at once. limbs: sites of the body, where there are poses. told: whether it is told
+    where sensors are worn.
+    """
+
+    window_s: float = 4.0
+    limbs: tuple[str, ...] = ()
+    told: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.window_s > 0.5:
+            raise InputError(f"Windows of {self.window_s:g} s show no activity.", "Give more than half a second.")
+        unknown = [site for site in self.limbs if site not in SITES]
+        if unknown:
+            raise InputError(f"There are no limbs {', '.join(unknown)}.", f"Use {', '.join(SITES)}.")
+
+
+@dataclass(frozen=True, eq=False)
+class ByExamples:
+    """A tuned recogniser. names: of its classes. temperature: by which its logits are divided, so that its
+    probabilities are right. sensors: how many it was shown at once at most. about: plain JSON values.
+    """
+
+    model: Recogniser
+    universal: UniversalConfig
+    names: tuple[str, ...]
+    looks: Looks
+    temperature: float
+    sensors: int
+    about: Mapping[str, Any]
+
+    def track(self, imus: Sequence[Imu], poses: Poses | None = None, *, stride_s: float = STRIDE_S) -> Track:
+        """What is done over time, by all sensors and the person together, which must be on one clock.
+
+        Raises InputError where there are more sensors than it knows, and where it was not shown what is given.
+        """
+        if len(imus) > self.sensors:
+            raise InputError(
+                f"{len(imus)} sensors are given; this recogniser was shown {self.sensors} at once.",
+                "Name those that it was tuned with.",
+            )
+        if not imus and not (poses and self.looks.limbs):
+            raise InputError("This recogniser was tuned without poses.", "Name a sensor, or tune it with poses.")
+        stretch = stretch_of(imus, poses if self.looks.limbs else None, told=self.looks.told)
+        return self._over(stretch, stride_s)
+
+    def _over(self, stretch: Stretch, stride_s: float) -> Track:
+        tokens = stretch.samples // PER_TOKEN
+        if tokens < 1:
+            raise InputError("The stream lasts less than a token of 0.1 s.", "Give a longer stretch.")
+        size, step = max(1, round(self.looks.window_s / TOKEN_S)), max(1, round(stride_s / TOKEN_S))
+        size = min(size, tokens)
+        with torch.inference_mode():
+            felt, felt_there = self._felt(stretch, tokens)
+            seen, seen_there = self._seen(stretch, tokens)
+            logits = []
+            starts = range(0, tokens - size + 1, step)
+            for k in range(0, len(starts), _BATCH):
+                own = starts[k : k + _BATCH]
+                windows = [None if x is None else torch.stack([x[:, s : s + size] for s in own]) for x in (felt, seen)]
+                there = [torch.stack([x[:, s : s + size] for s in own]) for x in (felt_there, seen_there)]
+                logits.append(self.model.read(windows[0], there[0], windows[1], there[1]))
+        probabilities = calibrated(torch.cat(logits), self.temperature)
+        any_there = torch.cat([felt_there, seen_there]).any(dim=0).float()
+        enough = np.array([float(any_there[s : s + size].mean()) >= _LEAST_THERE for s in starts])
+        probabilities[~enough] = np.nan
+        middle: FloatArray = np.asarray(starts, dtype=np.float64) * PER_TOKEN + 0.5 * (size * PER_TOKEN - 1)
+        time_s: FloatArray = (middle + stretch.first) / RATE_HZ
+        return Track(time_s, step * TOKEN_S, size * TOKEN_S, self.names, probabilities)
+
+    def _felt(self, stretch: Stretch, tokens: int) -> tuple[Tensor | None, Tensor]:
+        """Hidden tokens (N, T, width) of the sensors, and which are there (N, T)."""
+        if not stretch.felt:
+            return None, torch.zeros(0, tokens, dtype=torch.bool)
+        found, there = [], []
+        for f in stretch.felt:
+            has_gyr, site = torch.tensor([f.has_gyr]), torch.tensor([f.site])
+            channels = felt_channels(f.acc[None], f.gyr[None], has_gyr, f.valid[None], RATE_HZ)
+            both = torch.cat([channels, f.own.T[None]], dim=1)
+            found.append(in_pieces(self._both, self.universal, both, site)[0])
+            there.append(tokens_there(f.valid, 0, tokens))
+        return torch.stack(found), torch.stack(there)
+
+    def _both(self, both: Tensor, site: Tensor) -> Tensor:
+        """Hidden tokens of a sensor's channels with its own axes behind them."""
+        return self.model.felt_hidden(both[:, :-AXES], both[:, -AXES:], site)
+
+    def _seen(self, stretch: Stretch, tokens: int) -> tuple[Tensor | None, Tensor]:
+        """The same of the person's limbs."""
+        if stretch.seen is None:
+            return None, torch.zeros(0, tokens, dtype=torch.bool)
+        found, there = [], []
+        for limb in self.looks.limbs:
+            site = torch.tensor([SITES.index(limb)])
+            channels = seen_channels(stretch.seen.metres[None], stretch.seen.seen[None], site, RATE_HZ)
+            found.append(in_pieces(self.model.seen, self.universal, channels, site)[0])
+            there.append(tokens_there(shows_limb(channels)[0], 0, tokens))
+        return torch.stack(found), torch.stack(there)
+
+
+def calibrated(logits: Tensor, temperature: float) -> FloatArray:
+    """Probabilities (M, C) of logits at a temperature."""
+    return np.asarray((logits / temperature).softmax(dim=-1).double().numpy())
+
+
+def save_recogniser(found: ByExamples, path: str | Path) -> str:
+    """Write a recogniser, whole or not at all; returns its checksum. Raises InputError as `save_sealed`."""
+    head = {
+        "universal": dataclasses.asdict(found.universal), "recogniser": dataclasses.asdict(found.model.config),
+        "names": list(found.names), "looks": dataclasses.asdict(found.looks), "temperature": found.temperature,
+        "sensors": found.sensors, "about": dict(found.about),
+    }  # fmt: skip
+    return save_sealed(path, _KEY, FORMAT_VERSION, head, found.model.state_dict())
+
+
+def read_recogniser(path: str | Path) -> ByExamples:
+    """A recogniser of a file; raises InputError where it is missing, damaged or of another kind or version."""
+    found = read_sealed(path, _KEY, FORMAT_VERSION, "a recogniser of kinebind finetune recognise")
+    head = found.head
+    try:
+        universal = settings_from(UniversalConfig, head["universal"], "universal")
+        model = Recogniser(Universal(universal), settings_from(RecogniserConfig, head["recogniser"], "recogniser"))
+        model.load_state_dict(dict(found.tensors))
+        looks = settings_from(Looks, {**head["looks"], "limbs": tuple(head["looks"]["limbs"])}, "looks")
+        return ByExamples(
+            model.eval(), universal, tuple(head["names"]), looks, float(head["temperature"]), int(head["sensors"]),
+            head["about"],
+        )  # fmt: skip
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise InputError(
+            f"{path} does not fit this Kinebind's recogniser ({error}).", "Update Kinebind to read it."
+        ) from error
+
+
+def is_recogniser_file(path: str | Path) -> bool:
+    """Whether a file calls itself a recogniser; looks at its header alone."""
+    return is_sealed(path, _KEY)

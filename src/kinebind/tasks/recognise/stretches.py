@@ -1,0 +1,160 @@
+"""Stretches of a recording as a recogniser takes them: sensors and a person on one grid, whole or cut by labels."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from kinebind.errors import InputError
+from kinebind.imu import GRAVITY_M_S2, Imu
+from kinebind.nn.universal import RATE_HZ, UNKNOWN_SITE
+from kinebind.parts import SITES
+from kinebind.poses import Poses
+from kinebind.recording import Label
+from kinebind.tasks.streams import felt_stream, seen_stream
+
+TURN_RATE = 3.0
+"""rad/s that counts as one on a sensor's own axes, as 9.81 m/s² does."""
+_LONGEST = 1.5  # windows that a labelled piece lasts at most
+_LEAST_S = 0.5  # of a labelled piece
+
+
+@dataclass(frozen=True, eq=False)
+class FeltSample:
+    """A sensor on the grid: acc, gyr (S, 3) in the gravity frame, own (S, AXES) on its own axes, valid (S,)."""
+
+    acc: Tensor
+    gyr: Tensor
+    own: Tensor
+    valid: Tensor
+    has_gyr: bool
+    site: int
+
+
+@dataclass(frozen=True, eq=False)
+class SeenSample:
+    """A person on the grid: metres (S, 17, 2), seen (S, 17)."""
+
+    metres: Tensor
+    seen: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """Sensors and the person, if any, that are looked at together; sample k is at (first + k) / RATE_HZ seconds."""
+
+    felt: tuple[FeltSample, ...]
+    seen: SeenSample | None
+    first: int = 0
+
+    @property
+    def samples(self) -> int:
+        """How long it is, on the grid."""
+        return self.felt[0].acc.shape[0] if self.felt else 0 if self.seen is None else self.seen.metres.shape[0]
+
+    @property
+    def measured(self) -> Tensor:
+        """(S,) bool: where any sensor was measured, or any of the person is seen."""
+        there = [f.valid for f in self.felt] + ([] if self.seen is None else [self.seen.seen.any(dim=1)])
+        return torch.stack(there).any(dim=0)
+
+    def cut(self, start: int, stop: int) -> Stretch:
+        """Samples [start, stop) of it."""
+        own = slice(start, stop)
+        felt = tuple(replace(f, acc=f.acc[own], gyr=f.gyr[own], own=f.own[own], valid=f.valid[own]) for f in self.felt)
+        seen = None if self.seen is None else SeenSample(self.seen.metres[own], self.seen.seen[own])
+        return Stretch(felt, seen, self.first + start)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """A stretch that shows one activity: its class, and the group (whose it is) that is held out as one."""
+
+    stretch: Stretch
+    label: int
+    group: str = ""
+
+
+def stretch_of(imus: Sequence[Imu], poses: Poses | None = None, *, told: bool = True) -> Stretch:
+    """A recording's sensors and person, all on one clock, from the first sample of any to the last.
+
+    told: whether the model is told the sensors' sites. Raises InputError where there is neither sensor nor person.
+    """
+    if not imus and poses is None:
+        raise InputError("There is neither a sensor nor a person.", "Give at least one.")
+    streams = [felt_stream(imu) for imu in imus]
+    person = None if poses is None else seen_stream(poses)
+    firsts = [s.first for s in streams] + ([] if person is None else [person.first])
+    ends = [s.first + s.valid.size for s in streams] + ([] if person is None else [person.first + len(person.seen)])
+    first, samples = min(firsts), max(ends) - min(firsts)
+    felt = []
+    for imu, stream in zip(imus, streams, strict=True):
+        new = imu.resample((stream.first + np.arange(stream.valid.size)) / RATE_HZ)
+        gyr = np.zeros_like(new.acc_sensor) if new.gyr_sensor is None else new.gyr_sensor / TURN_RATE
+        own = np.nan_to_num(np.concatenate([new.acc_sensor / GRAVITY_M_S2, gyr], axis=1))
+        at = stream.first - first
+        acc, turning, axes = (_placed(torch.as_tensor(x), at, samples) for x in (stream.acc, stream.gyr, own))
+        valid = _placed(torch.as_tensor(stream.valid), at, samples)
+        acc[~valid & (acc == 0.0).all(dim=1)] = torch.tensor([0.0, 0.0, GRAVITY_M_S2])
+        site = SITES.index(imu.site) if told and imu.site is not None else UNKNOWN_SITE
+        felt.append(FeltSample(acc, turning, axes, valid, stream.has_gyr, site))
+    seen = None
+    if person is not None:
+        at = person.first - first
+        seen = SeenSample(_placed(person.metres, at, samples), _placed(person.seen, at, samples))
+    return Stretch(tuple(felt), seen, first)
+
+
+def _placed(values: Tensor, at: int, samples: int) -> Tensor:
+    """Values (K, ...) from sample `at` on among `samples`, with nothing around them; numbers in single precision."""
+    own = values if values.dtype == torch.bool else values.float()
+    pads = [0, 0] * (own.dim() - 1) + [at, samples - at - own.shape[0]]
+    return functional.pad(own, pads)
+
+
+def labelled_pieces(
+    stretch: Stretch, labels: Sequence[Label], names: Sequence[str], group: str, window_s: float
+) -> list[Labelled]:
+    """What labels cut out of a stretch, in pieces of at most one and a half windows that do not overlap.
+
+    names: of the classes; labels of other names are left out. What was measured in less than half of a piece is none.
+    """
+    out = []
+    for label in labels:
+        if label.name not in names:
+            continue
+        start = max(0, math.ceil(label.start_s * RATE_HZ) - stretch.first)
+        stop = min(stretch.samples, math.floor(label.end_s * RATE_HZ) - stretch.first)
+        pieces = max(1, math.ceil((stop - start) / (_LONGEST * window_s * RATE_HZ)))
+        edges = np.linspace(start, stop, pieces + 1).round().astype(int).tolist()
+        for a, b in itertools.pairwise(edges):
+            if b - a >= _LEAST_S * RATE_HZ:
+                own = stretch.cut(a, b)
+                if own.measured.float().mean() >= 0.5:
+                    out.append(Labelled(own, names.index(label.name), group))
+    return out
+
+
+def without_gaps(labels: Sequence[Label], start_s: float, end_s: float, rest: str) -> list[Label]:
+    """Labels in the order of time, with what lies between them, from start_s to end_s, under the name `rest`.
+
+    >>> [(x.start_s, x.end_s, x.name) for x in without_gaps([Label(1.0, 2.0, "jump")], 0.0, 4.0, "else")]
+    [(0.0, 1.0, 'else'), (1.0, 2.0, 'jump'), (2.0, 4.0, 'else')]
+    """
+    out: list[Label] = []
+    now = start_s
+    for label in sorted(labels, key=lambda own: own.start_s):
+        if label.start_s > now:
+            out.append(Label(now, label.start_s, rest))
+        out.append(label)
+        now = max(now, label.end_s)
+    if end_s > now:
+        out.append(Label(now, end_s, rest))
+    return out
