@@ -91,7 +91,8 @@ def test_what_cannot_be_learnt_from(own, kinebind):
     (own / "labels.csv").write_text("start,end,label\n1,3,walk\n")
     kinebind(*TUNE, "-q").refused("1 labelled pieces are too few")
     (own / "own.toml").write_text(
-        'labels = "labels.csv"\n[[imu]]\npath = "left_wrist.csv"\nclock = "a"\n[[imu]]\npath = "right_shank.csv"\nclock = "b"\n'
+        'labels = "labels.csv"\n[[imu]]\npath = "left_wrist.csv"\nclock = "a"\n'
+        '[[imu]]\npath = "right_shank.csv"\nclock = "b"\n'
     )
     kinebind(*TUNE, "-q").refused("2 clocks, and no video")
     assert not (own / "own.safetensors").exists()

@@ -94,7 +94,7 @@ def test_a_faster_window_takes_more_of_the_stretch():
 
 def test_limbs_are_looked_at_where_there_are_poses():
     poses, imus = made_up_body.take(3, 4.0, ClockMap(0.0))
-    both = Labelled(stretch_of([imus[0]], poses), 0)
+    both = Labelled(stretch_of([imus[0]], [poses]), 0)
     alone = Labelled(stretch_of([imus[0]]), 1)
     looks = Looks(2.0, ("left_wrist", "right_shank"))
     changed = batch_of(

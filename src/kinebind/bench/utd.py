@@ -12,6 +12,7 @@ import numpy as np
 from kinebind.body.keypoints import coco17_world
 from kinebind.clock import ClockMap, FloatArray
 from kinebind.imu import Imu
+from kinebind.motion import Motion
 from kinebind.poses import Poses
 from kinebind.readers import read_imu, read_motion
 
@@ -27,12 +28,15 @@ _FOCAL_PX, _CENTRE_PX = 285.63, (160.0, 120.0)
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One clip, whole: sensor and poses on the set's common clock, the Kinect's lag taken out."""
+    """One clip, whole: sensor and poses on the set's common clock, the Kinect's lag taken out. skeleton: what the poses
+    are pictures of.
+    """
 
     action: int
     subject: int
     imu: Imu
     poses: Poses
+    skeleton: Motion | None = None
 
 
 def clips(folder: Path, subjects: tuple[int, ...]) -> Iterator[Clip]:
@@ -45,7 +49,7 @@ def clips(folder: Path, subjects: tuple[int, ...]) -> Iterator[Clip]:
         skeleton = folder / "Skeleton" / path.name.replace("inertial", "skeleton")
         motion = read_motion(skeleton)
         lag_s = KINECT_LAG_S[imu.site or ""]
-        yield Clip(int(found[1]), int(found[2]), imu, _seen(motion.time_s - lag_s, coco17_world(motion)))
+        yield Clip(int(found[1]), int(found[2]), imu, _seen(motion.time_s - lag_s, coco17_world(motion)), motion)
 
 
 def _seen(time_s: FloatArray, points_world: FloatArray) -> Poses:

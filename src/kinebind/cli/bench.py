@@ -17,18 +17,19 @@ from kinebind.output.folder import check_out
 
 if TYPE_CHECKING:
     from kinebind.nn.model import Model
+    from kinebind.nn.sentences import SentenceEncoder
 
-_NAMES = ("sync", "simulate", "mobind", "zero-shot")
+_NAMES = ("sync", "simulate", "mobind", "zero-shot", "har")
 _OF = {
-    "--small": ("sync", "mobind", "zero-shot"), "--fit": ("sync",), "--smoke": ("mobind",),
-    "--minutes": ("mobind", "zero-shot"), "--work": ("mobind", "zero-shot"), "--device": ("mobind",),
+    "--small": ("sync", "mobind", "zero-shot", "har"), "--fit": ("sync",), "--smoke": ("mobind",),
+    "--minutes": ("mobind", "zero-shot", "har"), "--work": ("mobind", "zero-shot", "har"), "--device": ("mobind",),
 }  # fmt: skip
 """The benchmarks that an option is for."""
 _WORK = Path(".kinebind-study")
 
 
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="sync, simulate, mobind or zero-shot.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="sync, simulate, mobind, zero-shot or har.")],
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The unpacked data sets; by default KINEBIND_DATA.")
     ] = None,
@@ -36,7 +37,9 @@ def bench(
     final: Annotated[bool, typer.Option("--final", help="Open the test sets. Logged.")] = False,
     small: Annotated[
         bool,
-        typer.Option("--small", help="A look at few clips (sync, zero-shot); a study for two cores (mobind)."),
+        typer.Option(
+            "--small", help="A look at few clips or steps (sync, zero-shot, har); a study for two cores (mobind)."
+        ),
     ] = False,
     fit: Annotated[bool, typer.Option("--fit", help="First fit the confidence anew (sync).")] = False,
     smoke: Annotated[
@@ -44,11 +47,11 @@ def bench(
     ] = False,
     minutes: Annotated[
         float | None,
-        typer.Option(metavar="M", help="Stop training after so long, to be gone on with (mobind, zero-shot)."),
+        typer.Option(metavar="M", help="Stop training after so long, to be gone on with (mobind, zero-shot, har)."),
     ] = None,
     work: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where what is trained is kept (mobind, zero-shot); .kinebind-study."),
+        typer.Option(metavar="DIR", help="Where what is trained is kept (mobind, zero-shot, har); .kinebind-study."),
     ] = None,
     device: Annotated[
         str | None, typer.Option(metavar="NAME", help="Where to train (mobind): cpu or cuda; cpu.")
@@ -89,6 +92,11 @@ def bench(
 
         study = mobind_study.study(size, folder, work or _WORK, final=final, device=device)
         opened = study.opened_test
+    elif name == "har":
+        from kinebind.bench import har
+
+        har_folder = har.folder_of(work or _WORK, final=final, small=small)
+        opened = har_folder.exists()
     else:
         opened = False
     rival: Model | None = None
@@ -114,6 +122,14 @@ def bench(
             metrics = mobind_study.figures(study)
             # Nobody takes a smoke test for a result.
             out = study.work if smoke else out
+        elif name == "har":
+            assert folder is not None
+            waiting = har.work(folder, har_folder, final=final, small=small, minutes=minutes)
+            if waiting:
+                screen.show(f"{len(waiting)} trainings left. The same command goes on.")
+                screen.answer({"format": "kinebind-bench-1", "left": waiting})
+                return 0
+            metrics = har.metrics(folder, har_folder, _encoder(screen), final=final, small=small)
         else:
             assert folder is not None
             metrics = _run(name, folder, rival, final=final, fit=fit, small=small)
@@ -145,6 +161,17 @@ def _run(name: str, data: Path, rival: Model | None, *, final: bool, fit: bool, 
     if fit:
         calibrate.fit(data)
     return sync.run(data, final=final, small=small)
+
+
+def _encoder(screen: Screen) -> SentenceEncoder | None:
+    """The encoder of sentences, where the model has learnt words and the encoder is installed."""
+    from kinebind.nn.sentences import sentence_encoder
+    from kinebind.tasks.binder import shipped_once
+
+    if not shipped_once().model.config.text:
+        screen.say("The shipped weights have learnt no words: nothing is recognised by words.")
+        return None
+    return sentence_encoder()
 
 
 def _data_folder(given: Path | None) -> Path:

@@ -96,7 +96,7 @@ def recognise(
         for note in read[-1].streams.notes:
             screen.note(f"{job.name}: {note}")
     names = _names(read, classes, rest)
-    looks = Looks(window, chosen if any(r.streams.poses is not None for r in read) else ())
+    looks = Looks(window, chosen if any(r.streams.views for r in read) else ())
     known = _pieces(read, names, window)
     config = RecogniseTuning(steps=steps, looks=looks, frozen=frozen, seed=seed)
     about = {
@@ -159,7 +159,7 @@ def _read(job: Job, subject: str, synced: bool, rest: str | None, model: Univers
 
 
 def _span(streams: OneClock, name: str) -> tuple[float, float]:
-    times = [imu.time_s for imu in streams.imus] + ([] if streams.poses is None else [streams.poses.time_s])
+    times = [imu.time_s for imu in streams.imus] + [poses.time_s for poses in streams.views]
     if not times:
         raise InputError(f"{name} has no sensor whose clock is known, and no person.", "Leave it out, or use --synced.")
     return min(float(t[0]) for t in times), max(float(t[-1]) for t in times)
@@ -187,7 +187,7 @@ def _pieces(read: Sequence[_Read], names: Sequence[str], window_s: float) -> lis
 
     known: list[Labelled] = []
     for r in read:
-        whole: Stretch = stretch_of(r.streams.imus, r.streams.poses)
+        whole: Stretch = stretch_of(r.streams.imus, r.streams.views)
         known += labelled_pieces(whole, r.labels, names, r.subject, window_s)
     return known
 

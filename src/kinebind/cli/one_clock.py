@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class OneClock:
-    """The sensors, the person, if any, and the labels of a recording, all on one clock. notes: what was left out."""
+    """The sensors, the person's view, if any, and the labels of a recording, on one clock. notes: what was left out."""
 
     imus: tuple[Imu, ...]
-    poses: Poses | None
+    views: tuple[Poses, ...]
     labels: tuple[Label, ...]
     notes: tuple[str, ...]
 
@@ -39,11 +39,11 @@ def on_one_clock(recording: Recording, job: Job, *, synced: bool, model: Encoder
         raise InputError(
             f"{recording.name} shows {len(people)} people: {names}.", "Name the one who is meant (person)."
         )
-    poses = people[0] if people else None
+    views = tuple(people)
     clocks = {clock: ClockMap(0.0) for clock in recording.clocks()}
     notes: tuple[str, ...] = ()
-    if not synced and poses is not None and recording.imus:
-        clocks, told = clocks_of(recording.replace(people=(poses,)), job, model)
+    if not synced and views and recording.imus:
+        clocks, told = clocks_of(recording.replace(people=views), job, model)
         notes = tuple(told)
     elif not synced and len(clocks) > 1:
         raise InputError(
@@ -56,14 +56,14 @@ def on_one_clock(recording: Recording, job: Job, *, synced: bool, model: Encoder
         if imu.clock_id in clocks
     )
     labels, on = recording.labels, recording.meta.get("labels_clock")
-    if on is not None and poses is not None:
+    if on is not None and views:
         if on not in clocks:
-            return OneClock(imus, poses, (), (*notes, f"labels are left out: they are on the clock {on}"))
+            return OneClock(imus, views, (), (*notes, f"labels are left out: they are on the clock {on}"))
         span = clocks[on].to_video
         labels = tuple(replace(x, start_s=float(span(x.start_s)), end_s=float(span(x.end_s))) for x in labels)
-    if poses is not None:
-        labels = tuple(own for own in labels if own.person in (None, poses.person))
-    return OneClock(imus, poses, labels, notes)
+    if views:
+        labels = tuple(own for own in labels if own.person in (None, views[0].person))
+    return OneClock(imus, views, labels, notes)
 
 
 def clocks_of(recording: Recording, job: Job, model: Encoders | None) -> tuple[dict[str, ClockMap], list[str]]:

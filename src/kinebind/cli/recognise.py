@@ -146,8 +146,8 @@ def _by_recogniser(
     streams = on_one_clock(recording, job, synced=synced, model=None)
     for note in streams.notes:
         screen.note(note)
-    name = streams.imus[0].name if len(streams.imus) == 1 and streams.poses is None else recording.name
-    return own.names, str(own.about.get("name", "")), [(name, own.track(streams.imus, streams.poses))]
+    name = streams.imus[0].name if len(streams.imus) == 1 and not streams.views else recording.name
+    return own.names, str(own.about.get("name", "")), [(name, own.track(streams.imus, streams.views))]
 
 
 def _labels(given: str) -> tuple[str, ...]:

@@ -63,7 +63,15 @@ class Streams:
         return Streams(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
 
 
-class Recogniser(nn.Module):
+class StreamModel(nn.Module):
+    """Streams -> logits (B, classes)."""
+
+    def balance(self) -> Tensor:
+        """A term of the loss, of the last batch: how unevenly experts were used; 1 where there are none."""
+        return torch.ones(())
+
+
+class Recogniser(StreamModel):
     """Streams -> logits (B, classes). `universal` is copied: what is tuned here leaves it as it was."""
 
     def __init__(self, universal: Universal, config: RecogniserConfig) -> None:
@@ -75,6 +83,9 @@ class Recogniser(nn.Module):
         self.pool = nn.ModuleDict({kind: _Pool(width, config.heads) for kind in ("felt", "seen")})
         self.norm = nn.LayerNorm(2 * width)
         self.mix = Experts(2 * width, config)
+
+    def balance(self) -> Tensor:
+        return self.mix.balance
 
     def forward(self, streams: Streams) -> Tensor:
         b = streams.felt.shape[0]

@@ -31,6 +31,7 @@ from kinebind.readers import (
     utd_kinect,
     utd_mhad,
     vicon,
+    wharf,
     xsens_dot,
     xsens_mtw,
 )  # fmt: skip
@@ -50,7 +51,7 @@ def _is_recording(head: Head) -> bool:
 FORMATS: tuple[Format, ...] = (
     Format("kinebind", "recording", "a recording that Kinebind saved (.kinebind)", _is_recording, load),
     xsens_mtw.FORMAT, xsens_dot.FORMAT, mvnx.FORMAT, *openpack.FORMATS, utd_mhad.FORMAT, geotec.FORMAT,
-    totalcapture.FORMAT, mri.FORMAT,
+    wharf.FORMAT, totalcapture.FORMAT, mri.FORMAT,
     *poses_json.FORMATS, *poses_npz.FORMATS,
     *bvh.FORMATS, *amc.FORMATS, *cmu_expmap.FORMATS, *deepmimic.FORMATS,
     *utd_kinect.FORMATS, *vicon.FORMATS, totalcapture_vicon.FORMAT, smpl.FORMAT,

@@ -11,20 +11,23 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from kinebind.errors import InputError
-from kinebind.nn.recogniser import Recogniser, RecogniserConfig, Streams
+from kinebind.nn.recogniser import Recogniser, RecogniserConfig, StreamModel, Streams
 from kinebind.nn.universal import Universal
 from kinebind.tasks.recognise.by_examples import Looks
 from kinebind.tasks.recognise.stretches import Labelled
 from kinebind.training.recognise_windows import Changes, batch_of
 
 log = logging.getLogger(__name__)
+
+
+Model = TypeVar("Model", bound=StreamModel)
 
 
 @dataclass(frozen=True)
@@ -71,18 +74,23 @@ def tune_recogniser(
         )
     with torch.random.fork_rng([]):
         torch.manual_seed(config.seed)
-        return _tuned(universal, known, classes, config)
+        model = Recogniser(universal, RecogniserConfig(classes, experts=config.experts))
+        encoders = [p for part in (model.felt, model.seen) for p in part.parameters()]
+        for p in encoders:
+            p.requires_grad_(not config.frozen)
+        return fit(model, encoders, known, classes, config)
 
 
-def _tuned(universal: Universal, known: Sequence[Labelled], classes: int, config: RecogniseTuning) -> Recogniser:
+def fit(
+    model: Model, encoders: Sequence[nn.Parameter], known: Sequence[Labelled], classes: int, config: RecogniseTuning
+) -> Model:
+    """A model trained on known stretches: its average over the
+    steps. encoders: its parameters that learn at `encoder_rate`, where they learn.
+    """
     generator = torch.Generator().manual_seed(config.seed)
-    model = Recogniser(universal, RecogniserConfig(classes, experts=config.experts))
-    encoders = [p for part in (model.felt, model.seen) for p in part.parameters()]
     own = {id(p) for p in encoders}
-    for p in encoders:
-        p.requires_grad_(not config.frozen)
     rest = [p for p in model.parameters() if id(p) not in own]
-    groups: list[dict[str, Any]] = [{"params": rest}] if config.frozen else [{"params": rest}, {"params": encoders}]
+    groups: list[dict[str, Any]] = [{"params": rest}, {"params": [p for p in encoders if p.requires_grad]}]
     rates = [config.learning_rate, config.encoder_rate]
     optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
     mean = copy.deepcopy(model)
@@ -91,7 +99,7 @@ def _tuned(universal: Universal, known: Sequence[Labelled], classes: int, config
     for step in range(config.steps):
         share = step / config.steps
         factor = min(1.0, (step + 1) / config.warm_steps) * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * share)))
-        for group, rate in zip(optimiser.param_groups, rates, strict=False):
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * factor
         chosen = torch.multinomial(weight, config.batch, replacement=True, generator=generator).tolist()
         stretches = [known[k].stretch for k in chosen]
@@ -101,7 +109,7 @@ def _tuned(universal: Universal, known: Sequence[Labelled], classes: int, config
             streams, target = _mixed(streams, target, config.mixed, generator)
         model.train()
         loss = functional.cross_entropy(model(streams), target, label_smoothing=config.smoothing)
-        total = loss + config.balance * model.mix.balance
+        total = loss + config.balance * model.balance()
         optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -114,7 +122,7 @@ def _tuned(universal: Universal, known: Sequence[Labelled], classes: int, config
     return mean.eval()
 
 
-def logits_of(model: Recogniser, asked: Sequence[Labelled], config: RecogniseTuning, views: int = 3) -> Tensor:
+def logits_of(model: StreamModel, asked: Sequence[Labelled], config: RecogniseTuning, views: int = 3) -> Tensor:
     """Logits (M, classes) of stretches: the logarithm of the mean probability over a few windows of each, from its
     beginning to its end.
     """

@@ -55,9 +55,9 @@ def batch_of(
     valid = torch.zeros(len(some), sensors, samples, dtype=torch.bool)
     has_gyr = torch.zeros(len(some), sensors, dtype=torch.bool)
     felt_site = torch.full((len(some), sensors), UNKNOWN_SITE)
-    limbs = looks.limbs if any(k.seen for k in some) else ()
-    metres = torch.zeros(len(some), samples, 17, 2)
-    shown = torch.zeros(len(some), samples, 17, dtype=torch.bool)
+    views = max((len(k.seen) for k in some), default=0) if looks.limbs else 0
+    metres = torch.zeros(len(some), views, samples, 17, 2)
+    shown = torch.zeros(len(some), views, samples, 17, dtype=torch.bool)
     acc[..., 2] = GRAVITY_M_S2
     gravity = torch.tensor([0.0, 0.0, GRAVITY_M_S2])
     for i, stretch in enumerate(some):
@@ -77,24 +77,25 @@ def batch_of(
             own[i, n, index] = torch.cat([rotate(q, o[:, :3]), loud * pace * rotate(q, o[:, 3:])], dim=1)
             valid[i, n, index] = v[:, 0] > 0.5
             has_gyr[i, n], felt_site[i, n] = f.has_gyr, f.site
-        if stretch.seen is not None and limbs:
-            keypoints = _at(stretch.seen.metres.flatten(1), low, u).view(-1, 17, 2)
+        for n, view in enumerate(stretch.seen if views else ()):
+            keypoints = _at(view.metres.flatten(1), low, u).view(-1, 17, 2)
             if changes is not None:
                 keypoints = keypoints * math.exp(changes.closer * float(torch.randn(1, generator=generator)))
                 keypoints = keypoints + changes.jitter_m * torch.randn(keypoints.shape, generator=generator)
-            metres[i, index] = keypoints
-            shown[i, index] = _at(stretch.seen.seen.float(), low, u) > 0.5
+            metres[i, n, index] = keypoints
+            shown[i, n, index] = _at(view.seen.float(), low, u) > 0.5
     felt = torch.zeros(len(some), 0, 1, samples)
     if sensors:
         a, g, h, v = (x.flatten(0, 1) for x in (acc, gyr, has_gyr, valid))
         felt = felt_channels(a, g, h, v, RATE_HZ).view(len(some), sensors, -1, samples)
-    site = torch.tensor([SITES.index(name) for name in limbs], dtype=torch.long).expand(len(some), len(limbs))
+    every = views * len(looks.limbs)
+    site = torch.tensor([SITES.index(name) for name in looks.limbs] * views, dtype=torch.long).expand(len(some), every)
     seen, there = torch.zeros(len(some), 0, 1, samples), torch.zeros(len(some), 0, samples, dtype=torch.bool)
-    if limbs:
-        rows = torch.arange(len(some)).repeat_interleave(len(limbs))
-        seen = seen_channels(metres[rows], shown[rows], site.flatten(), RATE_HZ)
-        there = shows_limb(seen).view(len(some), len(limbs), samples)
-        seen = seen.view(len(some), len(limbs), -1, samples)
+    if views:
+        rows = torch.arange(len(some) * views).repeat_interleave(len(looks.limbs))
+        seen = seen_channels(metres.flatten(0, 1)[rows], shown.flatten(0, 1)[rows], site.flatten(), RATE_HZ)
+        there = shows_limb(seen).view(len(some), every, samples)
+        seen = seen.view(len(some), every, -1, samples)
     return Streams(felt, own.transpose(2, 3), felt_site, valid, seen, site, there)
 
 

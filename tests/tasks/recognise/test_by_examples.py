@@ -40,7 +40,7 @@ def scene():
 def test_a_track_is_what_windows_say_where_nothing_beyond_them_counts(known, scene):
     """Of a stream that is one window long both ways of looking are the same."""
     poses, imus = scene
-    whole = stretch_of(imus, poses)
+    whole = stretch_of(imus, [poses])
     start = 200 - whole.first
     piece = whole.cut(start, start + 100)
     logits = known.model(batch_of([piece], LOOKS))
@@ -53,13 +53,13 @@ def test_a_track_is_what_windows_say_where_nothing_beyond_them_counts(known, sce
 
 def test_windows_follow_one_another(known, scene):
     poses, imus = scene
-    track = known.track(imus, poses)
+    track = known.track(imus, [poses])
     assert track.names == ("a", "b", "c")
     np.testing.assert_allclose(np.diff(track.time_s), 0.5)
     np.testing.assert_allclose(track.probabilities.sum(axis=1), 1.0)
     assert track.time_s[0] >= imus[0].time_s[0] + 0.9
     # Whatever sensor comes first.
-    swapped = known.track(imus[::-1], poses)
+    swapped = known.track(imus[::-1], [poses])
     np.testing.assert_allclose(swapped.probabilities, track.probabilities, atol=1e-5)
 
 
@@ -89,7 +89,7 @@ def test_the_file_gives_back_what_went_in(known, scene, tmp_path):
     again = read_recogniser(path)
     assert (again.names, again.looks, again.temperature, again.sensors) == (known.names, LOOKS, 1.5, 2)
     poses, imus = scene
-    np.testing.assert_array_equal(again.track(imus, poses).probabilities, known.track(imus, poses).probabilities)
+    np.testing.assert_array_equal(again.track(imus, [poses]).probabilities, known.track(imus, [poses]).probabilities)
 
 
 def test_damaged_and_other_files_are_refused(known, tmp_path):
@@ -116,7 +116,7 @@ def test_what_it_was_not_shown_is_refused(known, scene):
         known.track([*imus, imus[0]])
     blind = ByExamples(known.model, CONFIG, known.names, Looks(2.0), 1.0, 1, {})
     with pytest.raises(InputError, match="without poses"):
-        blind.track([], poses)
+        blind.track([], [poses])
 
 
 def test_labels_cut_a_stretch_without_overlap(scene):

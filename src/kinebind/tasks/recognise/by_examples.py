@@ -66,8 +66,8 @@ class ByExamples:
     sensors: int
     about: Mapping[str, Any]
 
-    def track(self, imus: Sequence[Imu], poses: Poses | None = None, *, stride_s: float = STRIDE_S) -> Track:
-        """What is done over time, by all sensors and the person together, which must be on one clock.
+    def track(self, imus: Sequence[Imu], views: Sequence[Poses] = (), *, stride_s: float = STRIDE_S) -> Track:
+        """What is done over time, by all sensors and the person in all views together, which must be on one clock.
 
         Raises InputError where there are more sensors than it knows, and where it was not shown what is given.
         """
@@ -76,9 +76,9 @@ class ByExamples:
                 f"{len(imus)} sensors are given; this recogniser was shown {self.sensors} at once.",
                 "Name those that it was tuned with.",
             )
-        if not imus and not (poses and self.looks.limbs):
+        if not imus and not (views and self.looks.limbs):
             raise InputError("This recogniser was tuned without poses.", "Name a sensor, or tune it with poses.")
-        stretch = stretch_of(imus, poses if self.looks.limbs else None, told=self.looks.told)
+        stretch = stretch_of(imus, views if self.looks.limbs else (), told=self.looks.told)
         return self._over(stretch, stride_s)
 
     def _over(self, stretch: Stretch, stride_s: float) -> Track:
@@ -124,14 +124,15 @@ class ByExamples:
 
     def _seen(self, stretch: Stretch, tokens: int) -> tuple[Tensor | None, Tensor]:
         """The same of the person's limbs."""
-        if stretch.seen is None:
+        if not stretch.seen:
             return None, torch.zeros(0, tokens, dtype=torch.bool)
         found, there = [], []
-        for limb in self.looks.limbs:
-            site = torch.tensor([SITES.index(limb)])
-            channels = seen_channels(stretch.seen.metres[None], stretch.seen.seen[None], site, RATE_HZ)
-            found.append(in_pieces(self.model.seen, self.universal, channels, site)[0])
-            there.append(tokens_there(shows_limb(channels)[0], 0, tokens))
+        for view in stretch.seen:
+            for limb in self.looks.limbs:
+                site = torch.tensor([SITES.index(limb)])
+                channels = seen_channels(view.metres[None], view.seen[None], site, RATE_HZ)
+                found.append(in_pieces(self.model.seen, self.universal, channels, site)[0])
+                there.append(tokens_there(shows_limb(channels)[0], 0, tokens))
         return torch.stack(found), torch.stack(there)
 
 

@@ -48,28 +48,28 @@ class SeenSample:
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """Sensors and the person, if any, that are looked at together; sample k is at (first + k) / RATE_HZ seconds."""
+    """Sensors and views of one person that are looked at together; sample k is at (first + k) / RATE_HZ seconds."""
 
     felt: tuple[FeltSample, ...]
-    seen: SeenSample | None
+    seen: tuple[SeenSample, ...]
     first: int = 0
 
     @property
     def samples(self) -> int:
         """How long it is, on the grid."""
-        return self.felt[0].acc.shape[0] if self.felt else 0 if self.seen is None else self.seen.metres.shape[0]
+        return self.felt[0].acc.shape[0] if self.felt else self.seen[0].metres.shape[0]
 
     @property
     def measured(self) -> Tensor:
         """(S,) bool: where any sensor was measured, or any of the person is seen."""
-        there = [f.valid for f in self.felt] + ([] if self.seen is None else [self.seen.seen.any(dim=1)])
+        there = [f.valid for f in self.felt] + [view.seen.any(dim=1) for view in self.seen]
         return torch.stack(there).any(dim=0)
 
     def cut(self, start: int, stop: int) -> Stretch:
         """Samples [start, stop) of it."""
         own = slice(start, stop)
         felt = tuple(replace(f, acc=f.acc[own], gyr=f.gyr[own], own=f.own[own], valid=f.valid[own]) for f in self.felt)
-        seen = None if self.seen is None else SeenSample(self.seen.metres[own], self.seen.seen[own])
+        seen = tuple(SeenSample(view.metres[own], view.seen[own]) for view in self.seen)
         return Stretch(felt, seen, self.first + start)
 
 
@@ -82,17 +82,17 @@ class Labelled:
     group: str = ""
 
 
-def stretch_of(imus: Sequence[Imu], poses: Poses | None = None, *, told: bool = True) -> Stretch:
-    """A recording's sensors and person, all on one clock, from the first sample of any to the last.
+def stretch_of(imus: Sequence[Imu], views: Sequence[Poses] = (), *, told: bool = True) -> Stretch:
+    """A recording's sensors, and a person as cameras see them, all on one clock, from the first sample to the last.
 
     told: whether the model is told the sensors' sites. Raises InputError where there is neither sensor nor person.
     """
-    if not imus and poses is None:
+    if not imus and not views:
         raise InputError("There is neither a sensor nor a person.", "Give at least one.")
     streams = [felt_stream(imu) for imu in imus]
-    person = None if poses is None else seen_stream(poses)
-    firsts = [s.first for s in streams] + ([] if person is None else [person.first])
-    ends = [s.first + s.valid.size for s in streams] + ([] if person is None else [person.first + len(person.seen)])
+    people = [seen_stream(poses) for poses in views]
+    firsts = [s.first for s in streams] + [p.first for p in people]
+    ends = [s.first + s.valid.size for s in streams] + [p.first + len(p.seen) for p in people]
     first, samples = min(firsts), max(ends) - min(firsts)
     felt = []
     for imu, stream in zip(imus, streams, strict=True):
@@ -105,11 +105,11 @@ def stretch_of(imus: Sequence[Imu], poses: Poses | None = None, *, told: bool = 
         acc[~valid & (acc == 0.0).all(dim=1)] = torch.tensor([0.0, 0.0, GRAVITY_M_S2])
         site = SITES.index(imu.site) if told and imu.site is not None else UNKNOWN_SITE
         felt.append(FeltSample(acc, turning, axes, valid, stream.has_gyr, site))
-    seen = None
-    if person is not None:
-        at = person.first - first
-        seen = SeenSample(_placed(person.metres, at, samples), _placed(person.seen, at, samples))
-    return Stretch(tuple(felt), seen, first)
+    seen = [
+        SeenSample(_placed(p.metres, p.first - first, samples), _placed(p.seen, p.first - first, samples))
+        for p in people
+    ]
+    return Stretch(tuple(felt), tuple(seen), first)
 
 
 def _placed(values: Tensor, at: int, samples: int) -> Tensor:

@@ -1,0 +1,157 @@
+"""The benchmark of recognising activities, `kinebind bench har`.
+
+On development data: UTD-MHAD's subject 7 after 1, 3 and 5 (keys with `_dev`), and two of GeoTec's odd subjects after
+the others. `--final` asks the test subjects (UTD-MHAD 2, 4, 6, 8, keys with `_test`; GeoTec's even ones). WHARF, in
+five parts by person, chooses nothing. The trainings leave their answers in a folder, in which the same command goes on.
+
+Plain keys are those of the universal model, fine-tuned; `_frozen` its encoders left as they are, `_scratch` the same
+network without pretraining, `_tcn` a small convolution, `_boosted` features with gradient boosting; `_words` is the
+model's answer to the labels' words alone. Intervals are over seeds, which draw what is labelled, how it is trained and
+in WHARF who is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import defaultdict
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kinebind.bench.har_data import LOOKS, UTD_LABELS, utd_split
+from kinebind.bench.har_runs import SHOTS, Run, do, runs
+from kinebind.bench.measured import Cases, Measured, figures
+from kinebind.bench.processes import WORKERS, workers
+from kinebind.nn.sentences import SentenceEncoder
+from kinebind.nn.universal import Universal
+from kinebind.tasks.binder import shipped_once
+from kinebind.tasks.recognise.by_words import ByWords
+from kinebind.tasks.recognise.scores import class_scores
+from kinebind.tasks.recognise.stretches import Stretch
+from kinebind.training.recognise_windows import batch_of
+
+log = logging.getLogger(__name__)
+
+SMALL = 0.02
+"""Share of the steps of a quick look, with the first seed alone."""
+
+
+def folder_of(work: Path, *, final: bool, small: bool) -> Path:
+    """Where the answers of the trainings are kept."""
+    return work / "har" / ("small" if small else "test" if final else "dev")
+
+
+def planned(*, final: bool, small: bool) -> list[Run]:
+    """All trainings; of a quick look, those of the first seed."""
+    return [run for run in runs(final=final) if run.seed == 0 or not small]
+
+
+def work(data: Path, folder: Path, *, final: bool, small: bool, minutes: float | None = None) -> list[str]:
+    """Go on with the trainings, beginning none after so many minutes; names of those that are left."""
+    end_s = float("inf") if minutes is None else time.monotonic() + 60.0 * minutes
+    left = [run for run in planned(final=final, small=small) if not (folder / f"{run.name}.json").exists()]
+    waiting = list(reversed(left))
+    done: set[str] = set()
+    running: dict[Future[None], Run] = {}
+    with workers() as pool:
+        while waiting or running:
+            while waiting and len(running) < WORKERS and time.monotonic() < end_s:
+                run = waiting.pop()
+                log.info("%s", run.name)
+                share = SMALL if small else 1.0
+                running[pool.submit(do, run, data, folder, final=final, steps_share=share)] = run
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                future.result()
+                done.add(running.pop(future).name)
+    return [run.name for run in left if run.name not in done]
+
+
+def metrics(data: Path, folder: Path, encoder: SentenceEncoder | None, *, final: bool, small: bool) -> dict[str, float]:
+    """All figures of trainings that are done, flat. encoder: of sentences; None leaves out what needs one."""
+    by_seed: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    seconds: list[float] = []
+    for run in planned(final=final, small=small):
+        found = json.loads((folder / f"{run.name}.json").read_text(encoding="utf-8"))
+        for what, value in _scored(found).items():
+            by_seed[f"{_key(run)}_{what}{_behind(run)}"].append((run.seed, value))
+        if (run.task, run.mode, run.method) == ("utd-published", "inertial", "tuned"):
+            seconds.append(found["seconds"])
+    measured: Measured = {key: Cases(np.array([value for _, value in sorted(own)])) for key, own in by_seed.items()}
+    for shots in SHOTS:
+        own, scratch = (measured[f"utd_{shots}shot_f1{method}"].values for method in ("", "_scratch"))
+        frozen = measured[f"utd_{shots}shot_f1_frozen"].values
+        measured[f"utd_{shots}shot_gain_f1"] = Cases(own - scratch)
+        measured[f"utd_{shots}shot_thawed_gain_f1"] = Cases(own - frozen)
+    utd = {key: own for key, own in measured.items() if key.startswith("utd_")}
+    out = figures(utd, "_test" if final else "_dev")
+    out |= figures({key: own for key, own in measured.items() if key not in utd}, "" if final else "_dev")
+    suffix = "" if final else "_dev"
+    out[f"geotec_scratch_f1{suffix}"] = out[f"geotec_100pct_f1_scratch{suffix}"]
+    out["finetune_minutes"] = float(np.mean(seconds)) / 60.0
+    if encoder is not None:
+        out |= figures(by_words(data, encoder, final=final), "_test" if final else "_dev")
+    return out
+
+
+def by_words(data: Path, encoder: SentenceEncoder, *, final: bool) -> Measured:
+    """UTD-MHAD's 27 labels by their words alone: a sensor whose place is not told, and a person in the set's camera."""
+    model = shipped_once().model
+    assert isinstance(model, Universal), "the shipped model runs in torch"
+    words = ByWords(model, encoder, UTD_LABELS)
+    out: Measured = {}
+    for mode, key in (("inertial", "utd_zeroshot_acc"), ("pose2d", "utd_zeroshot_pose_acc")):
+        right = []
+        for own in utd_split(data / "utd-mhad", "published", mode, final=final).asked:
+            answer = words.scores(_said(model, own.stretch, mode)).mean(axis=0).argmax()
+            right.append(float(answer == own.label))
+        out[key] = Cases(np.array(right))
+    return out
+
+
+@torch.inference_mode()
+def _said(model: Universal, stretch: Stretch, mode: str) -> torch.Tensor:
+    """What is said (K, text) of a stretch's streams."""
+    streams = batch_of([stretch], LOOKS[mode])
+    if mode == "inertial":
+        hidden = model.felt(streams.felt[0], streams.felt_site[0])
+        said: torch.Tensor = model.felt_said(hidden, _tokens(streams.felt_there[0], hidden))
+        return said
+    hidden = model.seen(streams.seen[0], streams.site[0])
+    said = model.seen_said(hidden, _tokens(streams.seen_there[0], hidden))
+    return said
+
+
+def _tokens(there: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    tokens = hidden.shape[1]
+    return there[:, : there.shape[1] // tokens * tokens].view(len(there), tokens, -1).float().mean(dim=2) > 0.5
+
+
+def _key(run: Run) -> str:
+    """What a run's figures begin with."""
+    if run.task == "utd-wrist":
+        return f"utd_{run.labels}"
+    if run.task in ("geotec", "wharf"):
+        return f"{run.task}_{run.labels}"
+    return f"utd_{'oddeven_' if run.task == 'utd-oddeven' else ''}{run.mode}"
+
+
+def _behind(run: Run) -> str:
+    return "" if run.method == "tuned" else f"_{run.method}"
+
+
+def _scored(found: dict[str, Any]) -> dict[str, float]:
+    """Accuracy, macro F1, and the accuracies of the subjects at both ends."""
+    truth, answer = np.array(found["truth"]), np.array(found["answer"])
+    scores = class_scores(truth, answer, len(found["names"]))
+    subjects = np.array(found["subject"])
+    each = [float((truth == answer)[subjects == name].mean()) for name in sorted(set(found["subject"]))]
+    return {
+        "acc": scores.accuracy, "f1": scores.macro_f1, "acc_worst_subject": min(each), "acc_best_subject": max(each),
+    }  # fmt: skip

@@ -1,0 +1,135 @@
+"""Labelled stretches of the benchmark of activities: UTD-MHAD's clips, GeoTec's and WHARF's recordings.
+
+Who trains and who is asked is split by subject; where a sensor is worn is never told to the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from kinebind.bench import utd
+from kinebind.body.keypoints import coco17_world
+from kinebind.motion import Motion
+from kinebind.poses import Poses
+from kinebind.readers import read_imu
+from kinebind.readers.geotec import read_geotec_labels
+from kinebind.readers.wharf import read_wharf_labels, wharf_person
+from kinebind.recording import Label
+from kinebind.tasks.recognise.by_examples import Looks
+from kinebind.tasks.recognise.stretches import Labelled, labelled_pieces, stretch_of
+
+UTD_LABELS = (
+    "swipe left", "swipe right", "wave", "clap", "throw", "cross arms", "basketball shoot", "draw x",
+    "draw circle clockwise", "draw circle counter clockwise", "draw triangle", "bowling", "boxing", "baseball swing",
+    "tennis swing", "arm curl", "tennis serve", "push", "knock", "catch", "pick up and throw", "jog", "walk",
+    "sit to stand", "stand to sit", "lunge", "squat",
+)  # fmt: skip
+"""What UTD-MHAD's authors call its 27 actions, in their order."""
+UTD_WRIST = 21
+"""Actions 1 … 21 are those with the sensor on the wrist."""
+UTD_TRAIN = {"published": (1, 3, 5), "oddeven": (1, 3, 5, 7)}
+"""Who trains in the two published protocols; subjects 2, 4, 6 and 8 are asked, in the first subject 7 chooses."""
+WINDOW_S = 4.0
+LIMBS = ("left_wrist", "right_wrist", "left_shank", "right_shank")
+LOOKS = {
+    "inertial": Looks(WINDOW_S, told=False), "pose2d": Looks(WINDOW_S, LIMBS, told=False),
+    "skeleton3d": Looks(WINDOW_S, LIMBS, told=False), "both": Looks(WINDOW_S, LIMBS, told=False),
+}  # fmt: skip
+_PIXELS_PER_M = 100.0
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Names of the classes, stretches to learn from and to be asked."""
+
+    names: tuple[str, ...]
+    known: tuple[Labelled, ...]
+    asked: tuple[Labelled, ...]
+
+
+def utd_split(folder: Path, protocol: str, mode: str, *, final: bool, actions: int = len(UTD_LABELS)) -> Split:
+    """UTD-MHAD by a protocol and with some of its streams; actions: only the first so many.
+
+    Without `final` the even subjects stay closed: 1, 3 and 5 train and 7 is asked.
+    """
+    known = UTD_TRAIN[protocol] if final else UTD_TRAIN["published"]
+    parts = (_utd(folder, known, mode), _utd(folder, utd.TEST if final else (7,), mode))
+    known_part, asked = (tuple(own for own in part if own.label < actions) for part in parts)
+    return Split(UTD_LABELS[:actions], known_part, asked)
+
+
+@cache
+def _utd(folder: Path, subjects: tuple[int, ...], mode: str) -> tuple[Labelled, ...]:
+    """Whole clips, as sensors ("inertial"), the set's camera ("pose2d"), the skeleton from the front and from the side
+    ("skeleton3d"), or sensor and camera ("both").
+    """
+    out = []
+    for clip in utd.clips(folder, subjects):
+        imus = [clip.imu] if mode in ("inertial", "both") else []
+        views = [clip.poses] if mode in ("pose2d", "both") else []
+        if mode == "skeleton3d":
+            assert clip.skeleton is not None, "clips of the set's files have one"
+            views = two_views(clip.skeleton)
+        out.append(Labelled(stretch_of(imus, views, told=False), clip.action - 1, str(clip.subject)))
+    return tuple(out)
+
+
+def two_views(motion: Motion) -> list[Poses]:
+    """A skeleton as seen from the front and from the side, from far away."""
+    points = coco17_world(motion)
+    views = []
+    for axis in (0, 1):
+        pixels = np.stack([points[..., axis], -points[..., 2]], axis=-1) * _PIXELS_PER_M
+        scores = np.where(np.isfinite(pixels).all(axis=-1), 1.0, np.nan)
+        views.append(Poses(motion.time_s, pixels, np.nan_to_num(scores)))
+    return views
+
+
+def geotec_split(folder: Path, *, final: bool) -> Split:
+    """Watches of GeoTec: odd subjects train, even ones are asked; without `final` the last two of the odd ones are."""
+    paths = {path: path.name.split("_")[0] for path in sorted(folder.rglob("s*_sw.csv"))}
+    odd = sorted({subject for subject in paths.values() if int(subject[1:]) % 2})
+    asked = {subject for subject in paths.values() if subject not in odd} if final else set(odd[-2:])
+    return _split({path: own for path, own in paths.items() if own in asked or own in odd}, asked, read_geotec_labels)
+
+
+def wharf_split(folder: Path, fold: int, folds: int = 5) -> Split:
+    """WHARF's recordings, every fifth person asked; fold: which of them."""
+    paths = {path: own for path in sorted(folder.rglob("Accelerometer-*.txt")) if (own := wharf_person(path))}
+    paths = {path: own for path, own in paths.items() if "MODEL" not in path.parent.name}
+    return _split(paths, set(sorted(set(paths.values()))[fold::folds]), read_wharf_labels)
+
+
+def _split(subjects: dict[Path, str], asked: set[str], labels_of: Callable[[Path], Sequence[Label]]) -> Split:
+    """Recordings of subjects by their labels, those of `asked` apart."""
+    labels = {path: labels_of(path) for path in subjects}
+    names = tuple(sorted({label.name for own in labels.values() for label in own}))
+    known: list[Labelled] = []
+    apart: list[Labelled] = []
+    for path, subject in subjects.items():
+        whole = stretch_of(read_imu(path), told=False)
+        (apart if subject in asked else known).extend(labelled_pieces(whole, labels[path], names, subject, WINDOW_S))
+    return Split(names, tuple(known), tuple(apart))
+
+
+def few(known: Sequence[Labelled], per_class: int, seed: int) -> list[Labelled]:
+    """`per_class` stretches of each class, drawn at random; all where there are no more."""
+    return _drawn(known, np.random.default_rng([301, seed]), lambda count: per_class)
+
+
+def share(known: Sequence[Labelled], part: float, seed: int) -> list[Labelled]:
+    """A share of the stretches of each class, drawn at random, one at least."""
+    return _drawn(known, np.random.default_rng([302, seed]), lambda count: max(1, round(part * count)))
+
+
+def _drawn(known: Sequence[Labelled], rng: np.random.Generator, count_of: Callable[[int], int]) -> list[Labelled]:
+    out: list[Labelled] = []
+    for label in sorted({own.label for own in known}):
+        own = [k for k in known if k.label == label]
+        out += [own[k] for k in rng.permutation(len(own))[: count_of(len(own))]]
+    return out

@@ -1,0 +1,123 @@
+"""The single trainings of the benchmark of activities: what learns from what, and what it answers."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kinebind.bench.har_data import LOOKS, UTD_WRIST, Split, few, geotec_split, share, utd_split, wharf_split
+from kinebind.bench.har_rivals import Tcn, boosted
+from kinebind.nn.universal import Universal
+from kinebind.store import written_whole
+from kinebind.tasks.binder import shipped_once
+from kinebind.training.recognise_tuning import RecogniseTuning, fit, logits_of, tune_recogniser
+
+SEEDS = 5
+SHOTS = (1, 2, 4, 8)
+SHARES = {"1pct": 0.01, "10pct": 0.1, "100pct": 1.0}
+STEPS, FEW_STEPS = 300, 120
+"""Of training with many labels, and with few."""
+SCRATCH_RATE = 1e-3
+"""Learning rate of encoders that know nothing yet."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training. task: "utd-published", "utd-oddeven", "utd-wrist", "geotec" or "wharf". mode: UTD-MHAD's streams.
+
+    method: "tuned", "frozen", "scratch", "tcn" or "boosted". labels: "all", "2shot" or "10pct".
+    """
+
+    task: str
+    mode: str
+    method: str
+    labels: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of the file that it leaves."""
+        return "-".join([self.task, self.mode, self.method, self.labels, str(self.seed)])
+
+
+def runs(*, final: bool) -> list[Run]:
+    """All trainings, those of the issue's own figures first."""
+    out = []
+    for seed in range(SEEDS):
+        out += [Run("utd-published", "inertial", method, "all", seed) for method in ("tuned", "scratch")]
+        out += [
+            Run("utd-wrist", "inertial", method, f"{shots}shot", seed)
+            for shots in SHOTS
+            for method in ("tuned", "scratch", "frozen")
+        ]
+        out += [Run("geotec", "inertial", method, part, seed) for part in SHARES for method in ("tuned", "scratch")]
+        out += [Run("utd-published", mode, "tuned", "all", seed) for mode in ("skeleton3d", "pose2d", "both")]
+        if final:  # without, it asks who trains
+            out += [Run("utd-oddeven", mode, "tuned", "all", seed) for mode in ("inertial", "skeleton3d", "both")]
+        out += [Run("wharf", "inertial", method, part, seed) for part in SHARES for method in ("tuned", "scratch")]
+        for method in ("tcn", "boosted"):
+            out.append(Run("utd-published", "inertial", method, "all", seed))
+            out += [Run("utd-wrist", "inertial", method, f"{shots}shot", seed) for shots in SHOTS]
+            out += [Run(task, "inertial", method, part, seed) for task in ("geotec", "wharf") for part in SHARES]
+    return out
+
+
+def do(run: Run, data: Path, folder: Path, *, final: bool, steps_share: float = 1.0) -> None:
+    """Train and ask, and leave what was answered in the folder. steps_share: less than 1 for a mere look."""
+    torch.set_num_threads(1)
+    split = split_of(run, data, final=final)
+    known = list(split.known)
+    if run.labels.endswith("shot"):
+        known = few(known, int(run.labels.removesuffix("shot")), run.seed)
+    elif run.labels in SHARES and SHARES[run.labels] < 1.0:
+        known = share(known, SHARES[run.labels], run.seed)
+    began_s = time.perf_counter()
+    answer = _answers(run, replace(split, known=tuple(known)), steps_share)
+    found: dict[str, Any] = {
+        **asdict(run), "seconds": time.perf_counter() - began_s, "learnt_from": len(known), "names": list(split.names),
+        "truth": [own.label for own in split.asked], "answer": [int(k) for k in answer],
+        "subject": [own.group for own in split.asked],
+    }  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_whole(folder / f"{run.name}.json") as part:
+        part.write_text(json.dumps(found), encoding="utf-8")
+
+
+def split_of(run: Run, data: Path, *, final: bool) -> Split:
+    """What a run learns from and is asked. WHARF, which chooses nothing, is asked in full by either benchmark."""
+    if run.task == "geotec":
+        return geotec_split(data / "geotec", final=final)
+    if run.task == "wharf":
+        return wharf_split(data / "wharf", run.seed)
+    if run.task == "utd-wrist":
+        return utd_split(data / "utd-mhad", "published", run.mode, final=final, actions=UTD_WRIST)
+    return utd_split(data / "utd-mhad", run.task.removeprefix("utd-"), run.mode, final=final)
+
+
+def _answers(run: Run, split: Split, steps_share: float) -> np.ndarray:
+    looks = LOOKS[run.mode]
+    if run.method == "boosted":
+        return boosted(split.known, split.asked, looks, run.seed)
+    steps = STEPS if len(split.known) > 20 * len(split.names) or run.labels == "all" else FEW_STEPS
+    config = RecogniseTuning(
+        steps=max(1, round(steps_share * steps)), looks=looks, frozen=run.method == "frozen", seed=run.seed,
+        encoder_rate=SCRATCH_RATE if run.method == "scratch" else RecogniseTuning().encoder_rate,
+    )  # fmt: skip
+    classes = len(split.names)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(run.seed)
+        if run.method == "tcn":
+            model = fit(Tcn(classes), [], split.known, classes, config)
+            return logits_of(model, split.asked, config).argmax(dim=1).numpy()
+        universal = shipped_once().model
+        assert isinstance(universal, Universal), "the shipped model runs in torch"
+        if run.method == "scratch":
+            universal = Universal(universal.config)
+        recogniser = tune_recogniser(universal, split.known, classes, config)
+    return logits_of(recogniser, split.asked, config).argmax(dim=1).numpy()
