@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 import sync_scene
 from kinebind import Recording, save
 from kinebind.errors import InputError
-from kinebind.nn import universal_file
+from kinebind.nn import sealed
 from kinebind.nn.universal import Universal, UniversalConfig
 from kinebind.nn.universal_contract import UniversalContract
 from kinebind.nn.universal_file import is_universal_file, load_universal, read_universal, save_universal
@@ -97,7 +97,7 @@ def rewritten(path, change):
         found = json.loads(file.metadata()["kinebind-universal"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     change(found["head"])
-    found["sha256"] = universal_file._checksum(found["head"], tensors)
+    found["sha256"] = sealed._checksum(found["head"], tensors)
     save_file(tensors, path, metadata={"kinebind-universal": json.dumps(found)})
 
 
