@@ -104,6 +104,7 @@ def test_a_recogniser_has_its_own_labels(own, kinebind):
     for flag, value in (("--labels", "a,b"), ("--window", "2"), ("--encoder", "x")):
         kinebind(*asked, "--model", "own.safetensors", flag, value).refused(f"{flag} means nothing for a recogniser")
     kinebind(*asked).refused("nothing to tell apart")
+    kinebind(*asked, "--model", "none.safetensors").refused("no file none.safetensors")
     kinebind(*asked, "--labels", "a,b", "--synced").refused("--synced means nothing by words")
     data = bytearray((own / "own.safetensors").read_bytes())
     data[-1] ^= 1

@@ -78,6 +78,8 @@ def recognise(
     check_out(out)
     if stays < 0:
         raise InputError(f"--stays {stays:g} is no time.", "Give seconds, or 0.")
+    if model is not None and not model.exists():
+        raise InputError(f"There is no file {model}.", "Name what kinebind finetune recognise has written.")
     tuned = model is not None and _is_recogniser(model)
     if tuned and (given := [f for f, x in (("--labels", labels), ("--describe", describe), ("--encoder", encoder),
                                            ("--window", window)) if x is not None]):  # fmt: skip
