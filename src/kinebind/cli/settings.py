@@ -236,4 +236,6 @@ _PARSERS: dict[str, Callable[[Any, str], Any]] = {
 SENSOR_SETTINGS = ("columns", "acc_unit", "gyr_unit", "time_unit", "rate", "quat_order", "gravity", "check")
 POSE_SETTINGS = ("fps", "frame_times", "image_size", "first_frame")
 MOTION_SETTINGS = ("unit_m", "up", "asf")
+LABEL_SETTINGS = ("labels", "tier", "subject")
+"""Said in recording.toml and in tables alone: no command has flags for them."""
 SETTINGS = tuple(_PARSERS)
