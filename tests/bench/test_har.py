@@ -85,7 +85,7 @@ def test_nobody_who_trains_is_asked(real_data):
     assert all(not own.stretch.felt[0].has_gyr for own in wharf.asked)
 
 
-def test_figures_of_answers(tmp_path, monkeypatch):
+def test_figures_of_answers(tmp_path):
     """Made-up answers of every planned training: means, gains and the subjects at both ends."""
     folder = tmp_path / "dev"
     folder.mkdir()
@@ -117,3 +117,11 @@ def test_a_training_leaves_its_answers_and_is_not_done_again(tmp_path, monkeypat
     assert har.work(tmp_path, tmp_path / "dev", final=False, small=False) == []
     monkeypatch.setattr(har, "planned", lambda *, final, small: [run, har_runs.Run("geotec", "x", "tcn", "all", 1)])
     assert har.work(tmp_path, tmp_path / "dev", final=False, small=False, minutes=0.0) == ["geotec-x-tcn-all-1"]
+
+
+def test_answers_of_other_settings_are_kept_apart(tmp_path, monkeypatch):
+    own = har.folder_of(tmp_path, final=False, small=False)
+    assert own == har.folder_of(tmp_path, final=False, small=False)
+    assert own != har.folder_of(tmp_path, final=True, small=False)
+    monkeypatch.setattr(har, "STEPS", 7)
+    assert own != har.folder_of(tmp_path, final=False, small=False)

@@ -114,11 +114,11 @@ def test_a_recogniser_has_its_own_labels(own, kinebind):
 
 def test_labels_inside_sensor_files(own, kinebind, real_data):
     """GeoTec's watches: the file names no unit of people, folders do."""
-    for subject in ("s01", "s02"):
+    for subject in ("s01", "s03"):
         (own / subject).mkdir()
         shutil.copy(real_data("geotec") / "DATA" / subject / f"{subject}_01_sw.csv", own / subject)
     said = kinebind(
-        "finetune", "recognise", "s01/s01_01_sw.csv", "s02/s02_01_sw.csv", "--by-folder", "--out", "watch.safetensors",
+        "finetune", "recognise", "s01/s01_01_sw.csv", "s03/s03_01_sw.csv", "--by-folder", "--out", "watch.safetensors",
         "--model", "tiny.safetensors", "--steps", "2", "--json",
     )  # fmt: skip
     assert said.code == 0, said

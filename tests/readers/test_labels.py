@@ -92,6 +92,12 @@ def test_what_somebody_annotated_goes_before_what_a_model_said(tmp_path):
         ("a.json", "{", "no whole JSON"),
         ("a.json", "[3]", "no export"),
         ("a.json", "[]", "no label"),
+        ("a.json", '[{"annotations": [3]}]', "cannot be read"),
+        (
+            "a.json",
+            '[{"annotations": [{"result": [{"type": "timeserieslabels", "value": {"timeserieslabels": ["a"]}}]}]}]',
+            "cannot be read",
+        ),
     ],
 )
 def test_what_cannot_be_understood(tmp_path, name, text, what):

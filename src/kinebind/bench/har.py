@@ -5,13 +5,14 @@ the others. `--final` asks the test subjects (UTD-MHAD 2, 4, 6, 8, keys with `_t
 five parts by person, chooses nothing. The trainings leave their answers in a folder, in which the same command goes on.
 
 Plain keys are those of the universal model, fine-tuned; `_frozen` its encoders left as they are, `_scratch` the same
-network without pretraining, `_tcn` a small convolution, `_boosted` features with gradient boosting; `_words` is the
-model's answer to the labels' words alone. Intervals are over seeds, which draw what is labelled, how it is trained and
-in WHARF who is asked.
+network without pretraining, `_tcn` a small convolution, `_boosted` features with gradient boosting. Intervals are over
+seeds, which draw what is labelled, how it is trained and in WHARF who is asked; those of `utd_zeroshot_…`, the answers
+to the labels' words alone, over clips.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import time
@@ -24,15 +25,17 @@ import numpy as np
 import torch
 
 from kinebind.bench.har_data import LOOKS, UTD_LABELS, utd_split
-from kinebind.bench.har_runs import SHOTS, Run, do, runs
+from kinebind.bench.har_runs import FEW_STEPS, SCRATCH_RATE, SHOTS, STEPS, Run, do, runs
 from kinebind.bench.measured import Cases, Measured, figures
 from kinebind.bench.processes import WORKERS, workers
+from kinebind.nn.recogniser import by_token
 from kinebind.nn.sentences import SentenceEncoder
 from kinebind.nn.universal import Universal
 from kinebind.tasks.binder import shipped_once
 from kinebind.tasks.recognise.by_words import ByWords
 from kinebind.tasks.recognise.scores import class_scores
 from kinebind.tasks.recognise.stretches import Stretch
+from kinebind.training.recognise_tuning import RecogniseTuning
 from kinebind.training.recognise_windows import batch_of
 
 log = logging.getLogger(__name__)
@@ -42,8 +45,13 @@ SMALL = 0.02
 
 
 def folder_of(work: Path, *, final: bool, small: bool) -> Path:
-    """Where the answers of the trainings are kept."""
-    return work / "har" / ("small" if small else "test" if final else "dev")
+    """Where the answers of the trainings are kept: of these weights and settings alone."""
+    model = shipped_once().model
+    assert isinstance(model, Universal), "the shipped model runs in torch"
+    own = hashlib.sha256(repr((RecogniseTuning(), STEPS, FEW_STEPS, SCRATCH_RATE)).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        own.update(name.encode() + tensor.numpy().tobytes())
+    return work / "har" / f"{'small' if small else 'test' if final else 'dev'}-{own.hexdigest()[:12]}"
 
 
 def planned(*, final: bool, small: bool) -> list[Run]:
@@ -121,16 +129,11 @@ def _said(model: Universal, stretch: Stretch, mode: str) -> torch.Tensor:
     streams = batch_of([stretch], LOOKS[mode])
     if mode == "inertial":
         hidden = model.felt(streams.felt[0], streams.felt_site[0])
-        said: torch.Tensor = model.felt_said(hidden, _tokens(streams.felt_there[0], hidden))
+        said: torch.Tensor = model.felt_said(hidden, by_token(streams.felt_there[0]))
         return said
     hidden = model.seen(streams.seen[0], streams.site[0])
-    said = model.seen_said(hidden, _tokens(streams.seen_there[0], hidden))
+    said = model.seen_said(hidden, by_token(streams.seen_there[0]))
     return said
-
-
-def _tokens(there: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-    tokens = hidden.shape[1]
-    return there[:, : there.shape[1] // tokens * tokens].view(len(there), tokens, -1).float().mean(dim=2) > 0.5
 
 
 def _key(run: Run) -> str:

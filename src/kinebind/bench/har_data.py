@@ -20,7 +20,7 @@ from kinebind.readers import read_imu
 from kinebind.readers.geotec import read_geotec_labels
 from kinebind.readers.wharf import read_wharf_labels, wharf_person
 from kinebind.recording import Label
-from kinebind.tasks.recognise.by_examples import Looks
+from kinebind.tasks.recognise.by_examples import USUAL_LIMBS, Looks
 from kinebind.tasks.recognise.stretches import Labelled, labelled_pieces, stretch_of
 
 UTD_LABELS = (
@@ -35,10 +35,9 @@ UTD_WRIST = 21
 UTD_TRAIN = {"published": (1, 3, 5), "oddeven": (1, 3, 5, 7)}
 """Who trains in the two published protocols; subjects 2, 4, 6 and 8 are asked, in the first subject 7 chooses."""
 WINDOW_S = 4.0
-LIMBS = ("left_wrist", "right_wrist", "left_shank", "right_shank")
 LOOKS = {
-    "inertial": Looks(WINDOW_S, told=False), "pose2d": Looks(WINDOW_S, LIMBS, told=False),
-    "skeleton3d": Looks(WINDOW_S, LIMBS, told=False), "both": Looks(WINDOW_S, LIMBS, told=False),
+    "inertial": Looks(WINDOW_S, told=False), "pose2d": Looks(WINDOW_S, USUAL_LIMBS, told=False),
+    "skeleton3d": Looks(WINDOW_S, USUAL_LIMBS, told=False), "both": Looks(WINDOW_S, USUAL_LIMBS, told=False),
 }  # fmt: skip
 _PIXELS_PER_M = 100.0
 

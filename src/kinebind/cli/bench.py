@@ -124,12 +124,13 @@ def bench(
             out = study.work if smoke else out
         elif name == "har":
             assert folder is not None
+            encoder = _encoder(screen)  # before hours of training, as it may be missing
             waiting = har.work(folder, har_folder, final=final, small=small, minutes=minutes)
             if waiting:
                 screen.show(f"{len(waiting)} trainings left. The same command goes on.")
                 screen.answer({"format": "kinebind-bench-1", "left": waiting})
                 return 0
-            metrics = har.metrics(folder, har_folder, _encoder(screen), final=final, small=small)
+            metrics = har.metrics(folder, har_folder, encoder, final=final, small=small)
         else:
             assert folder is not None
             metrics = _run(name, folder, rival, final=final, fit=fit, small=small)
@@ -164,7 +165,7 @@ def _run(name: str, data: Path, rival: Model | None, *, final: bool, fit: bool, 
 
 
 def _encoder(screen: Screen) -> SentenceEncoder | None:
-    """The encoder of sentences, where the model has learnt words and the encoder is installed."""
+    """The encoder of sentences, where the model has learnt words; raises InputError where it is not installed."""
     from kinebind.nn.sentences import sentence_encoder
     from kinebind.tasks.binder import shipped_once
 

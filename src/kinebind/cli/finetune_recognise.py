@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from kinebind.tasks.recognise.stretches import Labelled, Stretch
     from kinebind.training.recognise_judged import Judged
 
-_LIMBS = ("left_wrist", "right_wrist", "left_shank", "right_shank")
 _MOST_CLASSES = 200
 
 
@@ -78,11 +77,11 @@ def recognise(
     check_out(out.parent)
     # Here, because this imports torch.
     from kinebind.nn.universal import Universal
-    from kinebind.tasks.recognise.by_examples import Looks, save_recogniser
+    from kinebind.tasks.recognise.by_examples import USUAL_LIMBS, Looks, save_recogniser
     from kinebind.training.recognise_judged import tune_and_judge
     from kinebind.training.recognise_tuning import RecogniseTuning
 
-    chosen = _LIMBS if limbs is None else tuple(parse_site(word.strip()) for word in limbs.split(","))
+    chosen = USUAL_LIMBS if limbs is None else tuple(parse_site(word.strip()) for word in limbs.split(","))
     Looks(window)  # before anything is read
     jobs = jobs_of([Path(word) for word in recordings])
     with screen.logging():

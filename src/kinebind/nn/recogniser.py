@@ -98,7 +98,7 @@ class Recogniser(StreamModel):
         if streams.seen.shape[1]:
             hidden = self.seen(streams.seen.flatten(0, 1), streams.site.flatten())
             seen = hidden.view(b, -1, *hidden.shape[1:])
-        there = [_by_token(own) for own in (streams.felt_there, streams.seen_there)]
+        there = [by_token(own) for own in (streams.felt_there, streams.seen_there)]
         return self.read(felt, there[0], seen, there[1])
 
     def felt_hidden(self, felt: Tensor, axes: Tensor, site: Tensor) -> Tensor:
@@ -129,7 +129,7 @@ class Recogniser(StreamModel):
         return mean
 
 
-def _by_token(there: Tensor) -> Tensor:
+def by_token(there: Tensor) -> Tensor:
     """(..., S // PER_TOKEN) bool: most of a token's samples (..., S) were measured."""
     tokens = there.shape[-1] // PER_TOKEN
     own = there[..., : tokens * PER_TOKEN].float()

@@ -43,8 +43,10 @@ def read_labels(path: str | Path, tier: str | None = None) -> tuple[Label, ...]:
     read = _elan if ending in (".eaf", ".xml") else _label_studio if ending == ".json" else _table
     try:
         tracks = read(file.read_text(encoding=head.encoding), str(file))
-    except (UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{file} cannot be read ({error}).", "Check the file.") from error
+    except InputError:  # which is a ValueError, too
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:  # whatever a damaged file leads to
+        raise InputError(f"{file} cannot be read ({error!r}).", "Export it again.") from error
     tracks = {name: own for name, own in tracks.items() if own}
     if not tracks:
         raise InputError(f"{file} holds no label.", _USAGE)

@@ -19,7 +19,7 @@ from kinebind.tasks.recognise.scores import ClassScores, class_scores
 from kinebind.tasks.recognise.stretches import Labelled
 from kinebind.training.recognise_tuning import RecogniseTuning, logits_of, tune_recogniser
 
-FOLDS = 4
+ONE_IN = 4
 """One in so many groups, or pieces, is held out."""
 
 
@@ -75,9 +75,9 @@ def held_out(
     counts = np.bincount([own.label for own in known], minlength=len(names))
     notes = [f"'{names[k]}' has one example: nothing judges it" for k in np.flatnonzero(counts == 1).tolist()]
     notes += [f"'{names[k]}' has no example" for k in np.flatnonzero(counts == 0).tolist()]
-    if len(groups) >= FOLDS:
+    if len(groups) >= ONE_IN:
         order = np.random.default_rng(seed).permutation(groups)
-        out = set(order[: max(1, round(len(groups) / FOLDS))].tolist())
+        out = set(order[: max(1, round(len(groups) / ONE_IN))].tolist())
         learn = [own for own in known if own.group not in out]
         missing = sorted({own.label for own in known} - {own.label for own in learn})
         learn += [own for own in known if own.label in missing]
@@ -87,7 +87,7 @@ def held_out(
         learn, judge = [], []
         for label in range(len(names)):
             own = [k for k in known if k.label == label]
-            cut = len(own) - len(own) // FOLDS if len(own) >= FOLDS else max(1, len(own) - 1)
+            cut = len(own) - len(own) // ONE_IN if len(own) >= ONE_IN else max(1, len(own) - 1)
             learn += own[:cut]
             judge += own[cut:]
         notes.append("fewer than four people or recordings: judged by the last quarter of each class, of the same ones")

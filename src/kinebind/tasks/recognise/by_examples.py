@@ -29,6 +29,8 @@ from kinebind.tasks.recognise.track import Track
 
 FORMAT_VERSION = 1
 STRIDE_S = 0.5
+USUAL_LIMBS = ("left_wrist", "right_wrist", "left_shank", "right_shank")
+"""What is looked at in poses where nobody says otherwise."""
 _KEY = "kinebind-recogniser"
 _BATCH = 256  # windows read at once
 _LEAST_THERE = 0.5  # of a window's tokens
