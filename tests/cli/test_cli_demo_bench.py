@@ -133,24 +133,30 @@ def test_zero_shot_trains_its_rival_first_and_opens_nothing_before(asked, kinebi
         given.append((data, work, minutes))
         return rivals.pop(0)
 
-    def measure(data, rival, *, final, small):
-        asked.append((rival, final, small))
+    def measure(data, rival, *, final, small, folder):
+        asked.append((rival, final, small, folder))
         return {"r1": 0.5}
 
     monkeypatch.setattr(zero_shot_mobind, "rival", rival)
+    monkeypatch.setattr(zero_shot, "commit", lambda: 40 * "a")
     monkeypatch.setattr(zero_shot, "run", measure)
     said = kinebind("bench", "zero-shot", "--final", "--minutes", "3", "--work", "w")
     assert (said.code, asked, given) == (0, [], [(tmp_path, Path("w"), 3.0)])
     assert "goes on" in said.out
     assert not (tmp_path / "results").exists()
     assert kinebind("bench", "zero-shot", "--final", "--work", "w").code == 0
-    assert asked == [("mobind", True, False)]
+    assert asked == [("mobind", True, False, Path("w/zero-shot/test-aaaaaaaaaaaa"))]
     told = json.loads((tmp_path / "results" / "zero_shot.json").read_text())
     assert told["command"] == "kinebind bench zero-shot --final"
     assert "zero-shot" in (tmp_path / "results" / "final_log.md").read_text()
     # A look at few clips has no time to train.
     assert kinebind("bench", "zero-shot", "--small").code == 0
-    assert asked[1:] == [(None, False, True)]
+    assert asked[1:] == [(None, False, True, None)]
+    # What goes on after it was stopped opens the test sets no second time.
+    (tmp_path / "w" / "zero-shot" / "test-aaaaaaaaaaaa").mkdir(parents=True)
+    rivals.append("mobind")
+    assert kinebind("bench", "zero-shot", "--final", "--work", "w").code == 0
+    assert (tmp_path / "results" / "final_log.md").read_text().count("zero-shot") == 1
 
 
 def test_what_cannot_be_benchmarked(asked, kinebind, tmp_path, monkeypatch):

@@ -7,11 +7,16 @@ test sets: UTD-MHAD's even subjects (`_test`), the Neura walk, CMU's motion capt
 In the same run and on the same cases: `…_classical` is the synchroniser without the model, `…_correlation` plain
 correlation, `…_syncwise` SyncWISE, `…_mobind` MoBind trained on the same clips for as many pairs. Clocks are the best
 guess of `kinebind sync`, refused or not; `…_matcher` is the model's own curve alone.
+
+It takes an hour or more: each part leaves its figures in a folder, from which the same command of the same commit goes
+on.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,15 +32,19 @@ from kinebind.bench.correlation_matcher import CorrelationMatcher
 from kinebind.bench.measured import Measured, compared, figures
 from kinebind.bench.offset_finders import ByMatcher, BySync, OffsetFinder, finder_syncwise
 from kinebind.bench.processes import WORKERS
+from kinebind.bench.results_file import commit
 from kinebind.bench.scenes import test_sources, validation_sources
 from kinebind.bench.sim_cases import SimCases
 from kinebind.bench.zero_shot_mobind import MobindMatcher
 from kinebind.nn.model import Model
+from kinebind.store import written_whole
 from kinebind.tasks.binder import Binder, shipped_once
 from kinebind.tasks.matching import Matcher
 
 log = logging.getLogger(__name__)
 
+_COMMIT = re.compile("[0-9a-f]{40}")
+"""What `kinebind.bench.results_file.commit` says where no file differs from the commit."""
 _SLACK_S = 0.04
 """By how much clocks that count as right may be off for the model; chosen on development data."""
 _CONFIDENCE_EVERY = 2
@@ -73,19 +82,38 @@ class _Run:
         return {suffix: list(utd.clips(self.data / "utd-mhad", own))[::every] for suffix, own in subjects.items()}
 
 
-def run(data: Path, rival: Model | None = None, *, final: bool = False, small: bool = False) -> dict[str, float]:
+def folder_of(work: Path, *, final: bool) -> Path | None:
+    """Where the figures of parts that are done are kept: of this commit alone, so None where files differ from it."""
+    state = commit()
+    return work / "zero-shot" / f"{'test' if final else 'dev'}-{state[:12]}" if _COMMIT.fullmatch(state) else None
+
+
+def run(
+    data: Path, rival: Model | None = None, *, final: bool = False, small: bool = False, folder: Path | None = None
+) -> dict[str, float]:
     """All figures, flat: key → number. `final` opens the test sets. `small` takes few of the cases.
 
     rival: MoBind, as `kinebind.bench.zero_shot_mobind` trains it, whose figures have `_mobind` behind their names.
+    folder: of `folder_of`, which the figures of each part are put in, and taken from where they are there.
     """
     torch.set_num_threads(WORKERS)
     own = _Run(data, final, _SMALL if small else 1.0, rival)
     metrics: dict[str, float] = {}
     for part in (_utd, _neura, _simulated, _confidence, _training):
+        name = part.__name__.strip("_")
+        path = None if folder is None else folder / f"{name}.json"
+        if path is not None and path.exists():
+            log.info("%s: done before", name)
+            metrics |= json.loads(path.read_text(encoding="utf-8"))
+            continue
         started = time.perf_counter()
-        found = part(own)
-        log.info("%s: %.0f s, %d figures", part.__name__.strip("_"), time.perf_counter() - started, len(found))
-        metrics |= {key: value for key, value in found.items() if np.isfinite(value)}
+        found = {key: float(value) for key, value in part(own).items() if np.isfinite(value)}
+        log.info("%s: %.0f s, %d figures", name, time.perf_counter() - started, len(found))
+        metrics |= found
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(path) as draft:
+                draft.write_text(json.dumps(found), encoding="utf-8")
     return metrics
 
 

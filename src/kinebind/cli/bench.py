@@ -99,6 +99,7 @@ def bench(
         opened = har_folder.exists()
     else:
         opened = False
+    kept: Path | None = None
     rival: Model | None = None
     if name == "zero-shot" and not small:
         from kinebind.bench import zero_shot_mobind
@@ -110,6 +111,10 @@ def bench(
             screen.show("MoBind's training is not finished. The same command goes on.")
             screen.answer({"format": "kinebind-bench-1", "left": ["mobind"]})
             return 0
+        from kinebind.bench import zero_shot
+
+        kept = zero_shot.folder_of(work or _WORK, final=final)
+        opened = kept is not None and kept.exists()
     if final and not opened:
         log_final(command, out)
     with screen.logging():
@@ -133,7 +138,7 @@ def bench(
             metrics = har.metrics(folder, har_folder, encoder, final=final, small=small)
         else:
             assert folder is not None
-            metrics = _run(name, folder, rival, final=final, fit=fit, small=small)
+            metrics = _run(name, folder, rival, kept, final=final, fit=fit, small=small)
     variant: Literal["small", "full"] = "full" if size == "full" else "small"
     path = write_results(
         name.replace("-", "_"), metrics, command=command, variant=variant, folder=out, apart=name != "mobind" or smoke
@@ -148,7 +153,9 @@ def bench(
     return 0
 
 
-def _run(name: str, data: Path, rival: Model | None, *, final: bool, fit: bool, small: bool) -> dict[str, float]:
+def _run(
+    name: str, data: Path, rival: Model | None, kept: Path | None, *, final: bool, fit: bool, small: bool
+) -> dict[str, float]:
     if name == "simulate":
         from kinebind.bench import simulate
 
@@ -156,7 +163,7 @@ def _run(name: str, data: Path, rival: Model | None, *, final: bool, fit: bool, 
     if name == "zero-shot":
         from kinebind.bench import zero_shot
 
-        return zero_shot.run(data, rival, final=final, small=small)
+        return zero_shot.run(data, rival, final=final, small=small, folder=kept)
     from kinebind.bench import calibrate, sync
 
     if fit:
