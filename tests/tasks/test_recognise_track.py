@@ -11,9 +11,9 @@ from kinebind import InputError
 from kinebind.tasks.recognise.track import UNKNOWN, Track, _forward_backward
 
 
-def track(rows, stride_s=0.5, window_s=0.5, names=("walk", "sit")):
+def track(rows, stride_s=0.5, tells_s=0.5, names=("walk", "sit")):
     rows = np.asarray(rows, dtype=np.float64)
-    return Track(10.0 + stride_s * np.arange(len(rows)), stride_s, window_s, names, rows)
+    return Track(10.0 + stride_s * np.arange(len(rows)), stride_s, tells_s, names, rows)
 
 
 def test_forward_and_backward_is_the_sum_over_all_ways():
@@ -42,7 +42,7 @@ def test_a_single_doubt_is_smoothed_away_and_a_change_is_not():
 
 def test_windows_that_overlap_count_for_their_new_part():
     rows = [[0.6, 0.4]] * 20
-    alone, overlapping = (track(rows, window_s=w).smoothed(4.0).probabilities[10, 0] for w in (0.5, 5.0))
+    alone, overlapping = (track(rows, tells_s=w).smoothed(4.0).probabilities[10, 0] for w in (0.5, 5.0))
     assert alone > 0.6 > overlapping > 0.5
 
 
@@ -65,5 +65,17 @@ def test_what_is_not_likely_enough_is_unknown():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(InputError, match="probabilities of the shape"):
         Track(np.arange(3.0), 1.0, 1.0, ("a", "b"), np.zeros((3, 3)))
-    with pytest.raises(InputError, match="no longer than the stride"):
-        track([[0.5, 0.5]] * 3).smoothed(0.5)
+    with pytest.raises(InputError, match="3 lengths for 2 activities"):
+        track([[0.5, 0.5]] * 3).smoothed([1.0, 2.0, 3.0])
+    with pytest.raises(InputError, match="above 0"):
+        track([[0.5, 0.5]] * 3).smoothed(0.0)
+
+
+def test_what_usually_lasts_a_moment_is_not_smoothed_away():
+    rows = [[0.9, 0.1]] * 12 + [[0.02, 0.98]] * 2 + [[0.9, 0.1]] * 12
+    overlapping = track(rows, tells_s=4.0).smoothed(8.0).probabilities.argmax(axis=1)
+    assert not overlapping.any()
+    own = track(rows, tells_s=0.5).smoothed([20.0, 1.0]).probabilities.argmax(axis=1)
+    assert (own == np.array([0] * 12 + [1] * 2 + [0] * 12)).all()
+    # What lasts less than a stride is seen in one window, or not.
+    assert np.isfinite(track(rows).smoothed([20.0, 0.1]).probabilities).all()

@@ -45,12 +45,11 @@ def test_a_track_of_a_sensor_and_of_a_limb(model, streams):
     for track in (words.of_imu(imus[0], window_s=2.0), words.of_poses(poses, "left_wrist", window_s=2.0)):
         assert track.names == ("walk", "sit_down", "jump")
         assert track.probabilities.sum(axis=1) == pytest.approx(1.0)
-        assert (track.stride_s, track.window_s) == (0.5, 2.0)
+        assert (track.stride_s, track.tells_s) == (0.5, 2.0)
         assert np.diff(track.time_s) == pytest.approx(0.5)
-        assert len(track.time_s) == pytest.approx(13, abs=1)
-        assert track.time_s[0] == pytest.approx(1.0, abs=0.15)
-    # A short stream is one window.
-    assert len(words.of_imu(imus[0].slice_s(0.0, 1.5)).time_s) == 1
+        # From the beginning of the stream to its end.
+        assert len(track.time_s) == pytest.approx(16, abs=1)
+        assert track.time_s[0] == pytest.approx(0.25, abs=0.15)
 
 
 def test_the_window_by_itself_says_the_same(model, streams):

@@ -12,12 +12,13 @@ import made_up_body
 from kinebind import InputError
 from kinebind.clock import ClockMap
 from kinebind.imu import GRAVITY_M_S2, Imu
+from kinebind.nn.recogniser import Recogniser, RecogniserConfig
 from kinebind.nn.universal import Universal, UniversalConfig
 from kinebind.tasks.recognise.by_examples import Looks
 from kinebind.tasks.recognise.stretches import Labelled, stretch_of
 from kinebind.training.recognise_judged import best_temperature, held_out, tune_and_judge
 from kinebind.training.recognise_tuning import RecogniseTuning, logits_of, tune_recogniser
-from kinebind.training.recognise_windows import Changes, batch_of, window_at
+from kinebind.training.recognise_windows import Changes, batch_of, window_about, window_at
 
 UNIVERSAL = Universal(UniversalConfig(width=16, stem=8, blocks=1, heads=2, token=8))
 LOOKS = Looks(window_s=2.0)
@@ -92,6 +93,45 @@ def test_a_faster_window_takes_more_of_the_stretch():
     assert int(low[0]) == 0
 
 
+def test_windows_may_show_what_lies_around_a_piece():
+    whole = stretch_of([shaken(1.0, 0, length_s=8.0)])
+    inside = dataclasses.replace(whole.cut(50, 350), core=(150, 200))
+    batch = batch_of([inside], LOOKS, place=0.5)
+    assert batch.felt_there.all()
+    torch.testing.assert_close(batch.axes[0, 0].T, whole.felt[0].own[175:275], atol=1e-3, rtol=1e-3)
+    # Where a recording ends, the window is empty beyond.
+    last = dataclasses.replace(whole.cut(300, 400), core=(50, 100))
+    batch = batch_of([last], LOOKS, place=1.0)
+    assert batch.felt_there[0, 0, :50].all()
+    assert not batch.felt_there[0, 0, 51:].any()
+    index, low, u = window_about(400, (100, 200), 100, 2.0, 0.0)
+    assert (index.start, index.stop) == (0, 100)
+    assert (low + u)[[0, -1]].tolist() == pytest.approx([1.0, 199.0])
+    assert inside.alone().core is None
+    assert inside.alone().samples == 50
+
+
+def test_a_window_is_told_by_its_middle():
+    """What changes at its ends changes the answer less, and nothing for a mean that looks at its middle alone."""
+    torch.manual_seed(0)
+    model = Recogniser(UNIVERSAL, RecogniserConfig(2)).eval()
+    there = torch.ones(1, 1, 40, dtype=torch.bool)
+    plain = torch.randn(1, 1, 40, 16)
+    other = torch.randn(1, 1, 40, 16)
+    ends, middle = plain.clone(), plain.clone()
+    ends[:, :, :5], ends[:, :, -5:] = other[:, :, :5], other[:, :, -5:]
+    middle[:, :, 15:25] = other[:, :, 15:25]
+
+    def moved(hidden):
+        none = torch.zeros(1, 0, 40, dtype=torch.bool)
+        return float((model.read(hidden, there, None, none) - model.read(plain, there, None, none)).detach().norm())
+
+    assert moved(ends) < 0.7 * moved(middle)
+    with torch.no_grad():
+        model.pool["felt"].middle.fill_(60.0)
+    assert moved(ends) < 1e-3 * moved(middle)
+
+
 def test_limbs_are_looked_at_where_there_are_poses():
     poses, imus = made_up_body.take(3, 4.0, ClockMap(0.0))
     both = Labelled(stretch_of([imus[0]], [poses]), 0)
@@ -110,12 +150,13 @@ def test_limbs_are_looked_at_where_there_are_poses():
 
 
 def test_a_recogniser_is_judged_by_people_it_was_not_shown(stretches):
-    judged = tune_and_judge(UNIVERSAL, stretches, ("slow", "fast"), QUICK, {"name": "shaken"})
+    judged = tune_and_judge(UNIVERSAL, stretches, ("slow", "fast"), QUICK, {"fast": 2.0}, {"name": "shaken"})
     assert len(judged.by_group) == 2
     assert judged.scores.confusion.sum() == 4
     assert judged.scores.accuracy >= 0.75
     assert judged.found.names == ("slow", "fast")
     assert judged.found.sensors == 1
+    assert judged.found.stays_s == (8.0, 2.0)
     assert judged.notes == ()
 
 

@@ -51,7 +51,7 @@ def features(known: Sequence[Labelled], looks: Looks, place: float = 0.5) -> Flo
     """Features (M, F) of a window of each stretch's first sensor: of each own axis and of both norms mean, deviation,
     quartiles, extremes, mean change, energy in bands of frequency; and the axes' correlations.
     """
-    streams = batch_of([own.stretch for own in known], looks, place)
+    streams = batch_of([own.stretch.alone() for own in known], looks, place)
     out = []
     for axes, there in zip(streams.axes[:, 0].double().numpy(), streams.felt_there[:, 0].numpy(), strict=True):
         x = axes[:, there] if there.sum() >= 4 else axes

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from kinebind.training.recognise_judged import Judged
 
 _MOST_CLASSES = 200
+_WINDOW_S = (2.0, 4.0)
+"""Between these a window is chosen, where nobody says."""
 
 
 def recognise(
@@ -56,7 +58,10 @@ def recognise(
     limbs: Annotated[
         str | None, typer.Option(metavar="SITE,...", help="Limbs to look at in poses; by default wrists and shanks.")
     ] = None,
-    window: Annotated[float, typer.Option(metavar="S", help="Seconds looked at at once.")] = 4.0,
+    window: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Seconds looked at at once; by default twice what activities last, 2 to 4."),
+    ] = None,
     frozen: Annotated[bool, typer.Option("--frozen", help="Leave the universal model's encoders as they are.")] = False,
     model: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The universal model to begin with; by default Kinebind's own.")
@@ -82,7 +87,8 @@ def recognise(
     from kinebind.training.recognise_tuning import RecogniseTuning
 
     chosen = USUAL_LIMBS if limbs is None else tuple(parse_site(word.strip()) for word in limbs.split(","))
-    Looks(window)  # before anything is read
+    if window is not None:
+        Looks(window)  # before anything is read
     jobs = jobs_of([Path(word) for word in recordings])
     with screen.logging():
         binder = own.binder_by(model)
@@ -95,25 +101,27 @@ def recognise(
         for note in read[-1].streams.notes:
             screen.note(f"{job.name}: {note}")
     names = _names(read, classes, rest)
-    looks = Looks(window, chosen if any(r.streams.views for r in read) else ())
-    known = _pieces(read, names, window)
+    stays_s = _stays_s(read)
+    window_s = window or _window_s([stays_s[name] for name in names])
+    looks = Looks(window_s, chosen if any(r.streams.views for r in read) else ())
+    known = _pieces(read, names, window_s)
     config = RecogniseTuning(steps=steps, looks=looks, frozen=frozen, seed=seed)
     about = {
         "name": out.stem, "tuned_from": binder.about.get("name", "universal"), "licence": binder.licence,
         "recordings": len(read), "subjects": len({r.subject for r in read}), "pieces": len(known), "steps": steps,
     }  # fmt: skip
     with screen.busy(f"Tuning on {len(known)} pieces of {len(read)} recordings"), screen.logging():
-        judged = tune_and_judge(binder.model, known, names, config, about)
+        judged = tune_and_judge(binder.model, known, names, config, stays_s, about)
     save_recogniser(judged.found, out)
     _show(judged, names, screen)
-    screen.show(f"Written to {out}: {len(names)} activities.")
+    screen.show(f"Written to {out}: {len(names)} activities, windows of {window_s:g} s.")
     screen.note(f"Try: kinebind recognise FILE... --model {out} --out DIR")
     screen.answer({
         "format": "kinebind-finetune-recognise-1", "out": str(out), "labels": list(names),
         "accuracy": judged.scores.accuracy, "macro_f1": judged.scores.macro_f1,
         "by_subject": dict(judged.by_group), "confusion": judged.scores.confusion.tolist(),
         "f1": {n: None if np.isnan(v) else float(v) for n, v in zip(names, judged.scores.f1, strict=True)},
-        "temperature": judged.found.temperature, "notes": list(judged.notes), "licence": binder.licence, **{
+        "window_s": window_s, "temperature": judged.found.temperature, "notes": list(judged.notes), "licence": binder.licence, **{
             key: about[key] for key in ("recordings", "subjects", "pieces")
         },
     })  # fmt: skip
@@ -179,6 +187,22 @@ def _names(read: Sequence[_Read], classes: str | None, rest: str | None) -> tupl
             hint = f"Did you mean {' or '.join(near)}?" if near else f"Labels are: {', '.join(sorted(found))}."
             raise InputError(f"No recording has the label '{name}'.", hint)
     return names
+
+
+def _stays_s(read: Sequence[_Read]) -> dict[str, float]:
+    """How long labels of each name last on average, in all recordings."""
+    from kinebind.tasks.recognise.stretches import usual_length_s
+
+    found: dict[str, list[float]] = {}
+    for r in read:
+        for name, length_s in usual_length_s(r.labels).items():
+            found.setdefault(name, []).append(length_s)
+    return {name: float(np.mean(own)) for name, own in found.items()}
+
+
+def _window_s(stays_s: Sequence[float]) -> float:
+    """Twice what an activity usually lasts, in tenths of a second: as long as what lies around it tells something."""
+    return round(float(np.clip(2.0 * np.median(stays_s), *_WINDOW_S)), 1)
 
 
 def _pieces(read: Sequence[_Read], names: Sequence[str], window_s: float) -> list[Labelled]:

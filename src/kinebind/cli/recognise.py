@@ -47,8 +47,12 @@ def recognise(
         float | None, typer.Option(metavar="S", help="Seconds looked at at once; by default 4, or a recogniser's own.")
     ] = None,
     stays: Annotated[
-        float, typer.Option(metavar="S", help="How long an activity lasts on average; 0 does not smooth.")
-    ] = 8.0,
+        float | None,
+        typer.Option(
+            metavar="S",
+            help="How long an activity lasts on average, 0 not to smooth; by default 8, or as the examples did.",
+        ),
+    ] = None,
     least: Annotated[
         float, typer.Option(metavar="P", min=0.0, max=1.0, help="Stretches less probable are called unknown.")
     ] = 0.0,
@@ -76,7 +80,7 @@ def recognise(
     """
     screen = Screen(json=json, quiet=quiet)
     check_out(out)
-    if stays < 0:
+    if stays is not None and stays < 0:
         raise InputError(f"--stays {stays:g} is no time.", "Give seconds, or 0.")
     if model is not None and not model.exists():
         raise InputError(f"There is no file {model}.", "Name what kinebind finetune recognise has written.")
@@ -95,16 +99,20 @@ def recognise(
     job = job_named(files, settings)
     with screen.busy(f"Reading {job.name}"):
         recording = gather(job)
+    from kinebind.tasks.recognise.by_examples import USUAL_STAY_S  # here, because this imports torch
+
+    own_stays: float | tuple[float, ...]
     with screen.busy("Recognising"):
         if named is None:
             assert model is not None
-            names, by, found = _by_recogniser(model, recording, job, synced, screen)
+            own_stays, names, by, found = _by_recogniser(model, recording, job, synced, screen)
         else:
             with screen.logging():
                 binder = binder_by(model)
-            names, by = named[0], str(binder.about.get("name", ""))
+            own_stays, names, by = USUAL_STAY_S, named[0], str(binder.about.get("name", ""))
             found = _tracks(_by_words(binder.model, encoder, *named), recording, job.settings.person, window_s)
-    tracks = {name: track.smoothed(stays) if stays > track.stride_s else track for name, track in found}
+    lasts_s = own_stays if stays is None else stays
+    tracks = {name: track if lasts_s == 0 else track.smoothed(lasts_s) for name, track in found}
     stretches = {name: track.stretches(least) for name, track in tracks.items()}
     with folder_written_whole(out) as part:
         write_csv(part / "labels.csv", stretches)
@@ -138,8 +146,8 @@ def _is_recogniser(path: Path) -> bool:
 
 def _by_recogniser(
     path: Path, recording: Recording, job: Job, synced: bool, screen: Screen
-) -> tuple[tuple[str, ...], str, list[tuple[str, Track]]]:
-    """A recogniser's labels, its name, and the one track of all streams."""
+) -> tuple[tuple[float, ...], tuple[str, ...], str, list[tuple[str, Track]]]:
+    """How long a recogniser's activities last, its labels, its name, and the one track of all streams."""
     from kinebind.tasks.recognise.by_examples import read_recogniser
 
     own = read_recogniser(path)
@@ -149,7 +157,7 @@ def _by_recogniser(
     for note in streams.notes:
         screen.note(note)
     name = streams.imus[0].name if len(streams.imus) == 1 and not streams.views else recording.name
-    return own.names, str(own.about.get("name", "")), [(name, own.track(streams.imus, streams.views))]
+    return own.stays_s, own.names, str(own.about.get("name", "")), [(name, own.track(streams.imus, streams.views))]
 
 
 def _labels(given: str) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ from kinebind.nn.universal import PER_TOKEN, Universal, weighed
 
 AXES = 6
 """Channels of a sensor's own axes: specific force over 9.81 m/s², angular rate over 3 rad/s."""
+_MOST_MIDDLE = 8.0
+"""By how much less, in logits, a window's ends weigh than its middle."""
 
 
 @dataclass(frozen=True)
@@ -181,13 +183,20 @@ class _Axes(nn.Module):
 
 
 class _Pool(nn.Module):
-    """Tokens (B, T, width) with a mask (B, T) -> one vector (B, width): several weighted means, projected."""
+    """Tokens (B, T, width) with a mask (B, T) -> one vector (B, width): several weighted means, projected.
+
+    A window's answer is that of its middle: how much the middle counts is learnt for each mean, which begin from not at
+    all to nearly alone.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.weigh = nn.Linear(width, heads)
+        self.middle = nn.Parameter(torch.linspace(0.0, _MOST_MIDDLE, heads))
         self.out = nn.Linear(heads * width, width)
 
     def forward(self, tokens: Tensor, there: Tensor) -> Tensor:
-        vector: Tensor = functional.gelu(self.out(weighed(self.weigh(tokens), tokens, there)))
+        off = torch.linspace(-1.0, 1.0, tokens.shape[1], device=tokens.device, dtype=tokens.dtype)
+        weight = self.weigh(tokens) - off.square()[None, :, None] * self.middle
+        vector: Tensor = functional.gelu(self.out(weighed(weight, tokens, there)))
         return vector

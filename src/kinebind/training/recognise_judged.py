@@ -14,13 +14,15 @@ from torch.nn import functional
 
 from kinebind.errors import InputError
 from kinebind.nn.universal import Universal
-from kinebind.tasks.recognise.by_examples import ByExamples
+from kinebind.tasks.recognise.by_examples import USUAL_STAY_S, ByExamples
 from kinebind.tasks.recognise.scores import ClassScores, class_scores
 from kinebind.tasks.recognise.stretches import Labelled
 from kinebind.training.recognise_tuning import RecogniseTuning, logits_of, tune_recogniser
 
 ONE_IN = 4
 """One in so many groups, or pieces, is held out."""
+_PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Of a labelled piece, where windows judge: with what lies around it, as the windows of a track have it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,26 +43,28 @@ def tune_and_judge(
     known: Sequence[Labelled],
     names: Sequence[str],
     config: RecogniseTuning,
+    stays_s: Mapping[str, float],
     about: Mapping[str, Any] | None = None,
 ) -> Judged:
     """Tune twice: without a quarter of the groups (of fewer than four: of each class's pieces), which judges and sets
-    the temperature, then with all.
+    the temperature, then with all. stays_s: how long an activity lasts on average, by its name.
 
     Raises InputError as `tune_recogniser`, and where there is too little to hold anything out.
     """
     learn, judge, notes = held_out(known, names, config.seed)
     model = tune_recogniser(universal, learn, len(names), config)
-    logits = logits_of(model, judge, config)
+    each = [logits_of(model, judge, config, [place], alone=False) for place in _PLACES]
     truth = torch.tensor([own.label for own in judge])
-    answer = logits.argmax(dim=1)
+    answer = torch.stack(each).softmax(dim=-1).mean(dim=0).argmax(dim=1)
     by_group = {
         group: float(np.mean([int(a) == own.label for a, own in zip(answer, judge, strict=True) if own.group == group]))
         for group in sorted({own.group for own in judge})
     }
     whole = tune_recogniser(universal, known, len(names), config)
     found = ByExamples(
-        whole, universal.config, tuple(names), config.looks, best_temperature(logits, truth),
-        max(len(own.stretch.felt) for own in known), dict(about or {}),
+        whole, universal.config, tuple(names), config.looks,
+        best_temperature(torch.cat(each), truth.repeat(len(_PLACES))), max(len(own.stretch.felt) for own in known),
+        tuple(float(stays_s.get(name, USUAL_STAY_S)) for name in names), dict(about or {}),
     )  # fmt: skip
     return Judged(found, class_scores(truth.numpy(), answer.numpy(), len(names)), by_group, notes)
 

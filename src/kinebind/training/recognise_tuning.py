@@ -34,7 +34,8 @@ Model = TypeVar("Model", bound=StreamModel)
 class RecogniseTuning:
     """How a recogniser is tuned. frozen: the universal encoders stay as they are. learning_rate: of what is new,
     encoder_rate: of the encoders. smoothing: of labels. mixed: strength of mixing two windows and their labels.
-    balance: weight of the experts' load. mean_keep: of the average over the steps.
+    balance: weight of the experts' load. mean_keep: of the average over the steps. alone: share of the windows that
+    show a labelled piece with nothing of what lies around it.
     """
 
     steps: int = 600
@@ -51,11 +52,14 @@ class RecogniseTuning:
     mixed: float = 0.2
     balance: float = 0.01
     mean_keep: float = 0.98
+    alone: float = 0.5
     seed: int = 0
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.warm_steps) < 1:
             raise InputError("Tuning needs a step and a window at least.", "Give more.")
+        if not 0.0 <= self.alone <= 1.0:
+            raise InputError(f"alone = {self.alone} is no share.", "Give 0 to 1.")
 
 
 def tune_recogniser(
@@ -102,7 +106,8 @@ def fit(
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * factor
         chosen = torch.multinomial(weight, config.batch, replacement=True, generator=generator).tolist()
-        stretches = [known[k].stretch for k in chosen]
+        bare = torch.rand(config.batch, generator=generator) < config.alone
+        stretches = [own.alone() if b else own for b, own in zip(bare, (known[k].stretch for k in chosen), strict=True)]
         streams = batch_of(stretches, config.looks, changes=config.changes, generator=generator)
         target = functional.one_hot(torch.tensor([known[k].label for k in chosen]), classes).float()
         if config.mixed:
@@ -122,16 +127,23 @@ def fit(
     return mean.eval()
 
 
-def logits_of(model: StreamModel, asked: Sequence[Labelled], config: RecogniseTuning, views: int = 3) -> Tensor:
-    """Logits (M, classes) of stretches: the logarithm of the mean probability over a few windows of each, from its
-    beginning to its end.
+def logits_of(
+    model: StreamModel,
+    asked: Sequence[Labelled],
+    config: RecogniseTuning,
+    places: Sequence[float] = (0.0, 0.5, 1.0),
+    *,
+    alone: bool = True,
+) -> Tensor:
+    """Logits (M, classes) of stretches: the logarithm of the mean probability over a few windows of each, at places
+    from its beginning, 0, to its end, 1. alone: of labelled pieces with nothing around them, as if cut out by hand.
     """
     model.eval()
-    places = [0.5] if views == 1 else [k / (views - 1) for k in range(views)]
     out = []
     with torch.inference_mode():
         for start in range(0, len(asked), config.batch):
-            some = [own.stretch for own in asked[start : start + config.batch]]
+            own = [k.stretch for k in asked[start : start + config.batch]]
+            some = [stretch.alone() for stretch in own] if alone else own
             found = [model(batch_of(some, config.looks, place)).softmax(dim=-1) for place in places]
             out.append(torch.stack(found).mean(dim=0).clamp_min(1e-9).log())
     return torch.cat(out)

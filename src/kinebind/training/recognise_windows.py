@@ -46,7 +46,8 @@ def batch_of(
     generator: torch.Generator | None = None,
 ) -> Streams:
     """A window of each stretch: at `place` of what is left over, 0 the beginning and 1 the end; with `changes` anywhere
-    and changed at random, by the generator.
+    and changed at random, by the generator. Of a stretch that has a core, a window with what lies around it, its middle
+    at `place` of the core.
     """
     samples = round(looks.window_s * RATE_HZ)
     sensors = max((len(k.felt) for k in some), default=0)
@@ -65,7 +66,10 @@ def batch_of(
         if changes is not None:
             draws = torch.rand(2, generator=generator).tolist()
             pace, at = math.exp(changes.warp * (2.0 * draws[0] - 1.0)), draws[1]
-        index, low, u = window_at(stretch.samples, samples, pace, at)
+        if stretch.core is None:
+            index, low, u = window_at(stretch.samples, samples, pace, at)
+        else:
+            index, low, u = window_about(stretch.samples, stretch.core, samples, pace, at)
         for n, f in enumerate(stretch.felt):
             turn, loud = torch.zeros(3), 1.0
             if changes is not None:
@@ -110,6 +114,19 @@ def window_at(have: int, samples: int, pace: float, at: float) -> tuple[slice, T
     place = (start + pace * torch.arange(count)).clamp(0.0, have - 1.001)
     low = place.floor()
     return slice(first, first + count), low.long(), place - low
+
+
+def window_about(
+    have: int, core: tuple[int, int], samples: int, pace: float, at: float
+) -> tuple[slice, Tensor, Tensor]:
+    """The same of a window whose middle is at `at` of a stretch's core, where the stretch may end inside the window."""
+    middle = core[0] + at * (core[1] - 1 - core[0])
+    place = middle + pace * (torch.arange(samples) - 0.5 * (samples - 1))
+    inside = torch.nonzero((place >= 0.0) & (place <= have - 1.0))[:, 0]
+    first, count = int(inside[0]), len(inside)
+    own = place[inside].clamp(0.0, have - 1.001)
+    low = own.floor()
+    return slice(first, first + count), low.long(), own - low
 
 
 def _at(values: Tensor, low: Tensor, u: Tensor) -> Tensor:

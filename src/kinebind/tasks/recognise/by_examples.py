@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +22,20 @@ from kinebind.nn.felt_channels import felt_channels
 from kinebind.nn.recogniser import AXES, Recogniser, RecogniserConfig
 from kinebind.nn.sealed import is_sealed, read_sealed, save_sealed
 from kinebind.nn.seen_channels import seen_channels, shows_limb
-from kinebind.nn.universal import PER_TOKEN, RATE_HZ, TOKEN_S, Universal, UniversalConfig
+from kinebind.nn.universal import PER_TOKEN, RATE_HZ, Universal, UniversalConfig
 from kinebind.parts import SITES
 from kinebind.poses import Poses
 from kinebind.tasks.recognise.stretches import Stretch, stretch_of
 from kinebind.tasks.recognise.track import Track
+from kinebind.tasks.recognise.windows import SlidingWindows
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 STRIDE_S = 0.5
 USUAL_LIMBS = ("left_wrist", "right_wrist", "left_shank", "right_shank")
 """What is looked at in poses where nobody says otherwise."""
 _KEY = "kinebind-recogniser"
-_BATCH = 256  # windows read at once
-_LEAST_THERE = 0.5  # of a window's tokens
+USUAL_STAY_S = 8.0
+"""How long an activity lasts on average where nobody says."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Looks:
 @dataclass(frozen=True, eq=False)
 class ByExamples:
     """A tuned recogniser. names: of its classes. temperature: by which its logits are divided, so that its
-    probabilities are right. sensors: how many it was shown at once at most. about: plain JSON values.
+    probabilities are right. sensors: how many it was shown at once at most. stays_s: how long each class lasts on
+    average. about: plain JSON values.
     """
 
     model: Recogniser
@@ -66,10 +69,12 @@ class ByExamples:
     looks: Looks
     temperature: float
     sensors: int
+    stays_s: tuple[float, ...]
     about: Mapping[str, Any]
 
     def track(self, imus: Sequence[Imu], views: Sequence[Poses] = (), *, stride_s: float = STRIDE_S) -> Track:
-        """What is done over time, by all sensors and the person in all views together, which must be on one clock.
+        """What is done over time, by all sensors and the person in all views together, which must be on one clock:
+        at the middles of windows, from the first sample to the last, where anything was measured.
 
         Raises InputError where there are more sensors than it knows, and where it was not shown what is given.
         """
@@ -85,27 +90,16 @@ class ByExamples:
 
     def _over(self, stretch: Stretch, stride_s: float) -> Track:
         tokens = stretch.samples // PER_TOKEN
-        if tokens < 1:
-            raise InputError("The stream lasts less than a token of 0.1 s.", "Give a longer stretch.")
-        size, step = max(1, round(self.looks.window_s / TOKEN_S)), max(1, round(stride_s / TOKEN_S))
-        size = min(size, tokens)
+        windows = SlidingWindows.over(tokens, self.looks.window_s, stride_s)
         with torch.inference_mode():
             felt, felt_there = self._felt(stretch, tokens)
             seen, seen_there = self._seen(stretch, tokens)
-            logits = []
-            starts = range(0, tokens - size + 1, step)
-            for k in range(0, len(starts), _BATCH):
-                own = starts[k : k + _BATCH]
-                windows = [None if x is None else torch.stack([x[:, s : s + size] for s in own]) for x in (felt, seen)]
-                there = [torch.stack([x[:, s : s + size] for s in own]) for x in (felt_there, seen_there)]
-                logits.append(self.model.read(windows[0], there[0], windows[1], there[1]))
+            hidden = [itertools.repeat(None) if x is None else windows.pieces(x) for x in (felt, seen)]
+            there = [windows.pieces(x) for x in (felt_there, seen_there)]
+            logits = [self.model.read(f, ft, s, st) for f, s, ft, st in zip(*hidden, *there, strict=False)]
         probabilities = calibrated(torch.cat(logits), self.temperature)
-        any_there = torch.cat([felt_there, seen_there]).any(dim=0).float()
-        enough = np.array([float(any_there[s : s + size].mean()) >= _LEAST_THERE for s in starts])
-        probabilities[~enough] = np.nan
-        middle: FloatArray = np.asarray(starts, dtype=np.float64) * PER_TOKEN + 0.5 * (size * PER_TOKEN - 1)
-        time_s: FloatArray = (middle + stretch.first) / RATE_HZ
-        return Track(time_s, step * TOKEN_S, size * TOKEN_S, self.names, probabilities)
+        probabilities[windows.nothing_near(torch.cat([felt_there, seen_there]).any(dim=0))] = np.nan
+        return Track(windows.time_s(stretch.first), windows.stride_s, windows.stride_s, self.names, probabilities)
 
     def _felt(self, stretch: Stretch, tokens: int) -> tuple[Tensor | None, Tensor]:
         """Hidden tokens (N, T, width) of the sensors, and which are there (N, T)."""
@@ -148,7 +142,7 @@ def save_recogniser(found: ByExamples, path: str | Path) -> str:
     head = {
         "universal": dataclasses.asdict(found.universal), "recogniser": dataclasses.asdict(found.model.config),
         "names": list(found.names), "looks": dataclasses.asdict(found.looks), "temperature": found.temperature,
-        "sensors": found.sensors, "about": dict(found.about),
+        "sensors": found.sensors, "stays_s": list(found.stays_s), "about": dict(found.about),
     }  # fmt: skip
     return save_sealed(path, _KEY, FORMAT_VERSION, head, found.model.state_dict())
 
@@ -164,7 +158,7 @@ def read_recogniser(path: str | Path) -> ByExamples:
         looks = settings_from(Looks, {**head["looks"], "limbs": tuple(head["looks"]["limbs"])}, "looks")
         return ByExamples(
             model.eval(), universal, tuple(head["names"]), looks, float(head["temperature"]), int(head["sensors"]),
-            head["about"],
+            tuple(float(s) for s in head["stays_s"]), head["about"],
         )  # fmt: skip
     except (KeyError, TypeError, RuntimeError) as error:
         raise InputError(

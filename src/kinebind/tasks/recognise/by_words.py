@@ -15,15 +15,15 @@ from kinebind.errors import InputError
 from kinebind.imu import Imu
 from kinebind.nn.chunked import in_pieces, tokens_there
 from kinebind.nn.sentences import SentenceEncoder
-from kinebind.nn.universal import PER_TOKEN, RATE_HZ, TOKEN_S, UNKNOWN_SITE, Said, Universal
+from kinebind.nn.universal import TOKEN_S, UNKNOWN_SITE, Said, Universal
 from kinebind.parts import SITES
 from kinebind.poses import Poses
 from kinebind.tasks.recognise.prompts import check_described, prompts
 from kinebind.tasks.recognise.track import Track
+from kinebind.tasks.recognise.windows import SlidingWindows
 from kinebind.tasks.streams import felt_stream, seen_stream
 
 WINDOW_S, STRIDE_S = 4.0, 0.5
-_LEAST_THERE = 0.5
 
 
 class ByWords:
@@ -83,17 +83,12 @@ class ByWords:
             return np.asarray((functional.normalize(said, dim=-1) @ self._rows.T).double().numpy())
 
     def _track(self, head: Said, hidden: Tensor, there: Tensor, first: int, window_s: float, stride_s: float) -> Track:
-        size, step = max(1, round(window_s / TOKEN_S)), max(1, round(stride_s / TOKEN_S))
-        if len(hidden) < 1:
-            raise InputError("The stream lasts less than a token of 0.1 s.", "Give a longer stretch.")
-        size = min(size, len(hidden))
-        windows = hidden.unfold(0, size, step).transpose(1, 2)  # (N, size, width)
-        own = there.unfold(0, size, step)
+        windows = SlidingWindows.over(len(hidden), window_s, stride_s)
         with torch.inference_mode():
-            said = torch.cat([head(windows[k : k + 256], own[k : k + 256]) for k in range(0, len(windows), 256)])
+            pieces = zip(windows.pieces(hidden[None]), windows.pieces(there[None]), strict=True)
+            said = [head(own[:, 0], own_there[:, 0]) for own, own_there in pieces]
             scale = float(self.model.said_scale.exp().clamp_max(60.0))
-        probabilities = softmax(scale * self.scores(said), axis=1)
-        probabilities[own.float().mean(dim=1).numpy() < _LEAST_THERE] = np.nan
-        middle: FloatArray = np.arange(len(windows), dtype=np.float64) * step * PER_TOKEN + 0.5 * (size * PER_TOKEN - 1)
-        time_s: FloatArray = (middle + first) / RATE_HZ
-        return Track(time_s, step * TOKEN_S, size * TOKEN_S, self.labels, probabilities)
+        probabilities = softmax(scale * self.scores(torch.cat(said)), axis=1)
+        probabilities[windows.nothing_near(there)] = np.nan
+        tells_s = windows.size * TOKEN_S
+        return Track(windows.time_s(first), windows.stride_s, tells_s, self.labels, probabilities)

@@ -48,11 +48,15 @@ class SeenSample:
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """Sensors and views of one person that are looked at together; sample k is at (first + k) / RATE_HZ seconds."""
+    """Sensors and views of one person that are looked at together; sample k is at (first + k) / RATE_HZ seconds.
+
+    core: samples [start, stop) that are meant, where the rest is what lies around them; None: all are.
+    """
 
     felt: tuple[FeltSample, ...]
     seen: tuple[SeenSample, ...]
     first: int = 0
+    core: tuple[int, int] | None = None
 
     @property
     def samples(self) -> int:
@@ -66,11 +70,15 @@ class Stretch:
         return torch.stack(there).any(dim=0)
 
     def cut(self, start: int, stop: int) -> Stretch:
-        """Samples [start, stop) of it."""
+        """Samples [start, stop) of it, all of which are meant."""
         own = slice(start, stop)
         felt = tuple(replace(f, acc=f.acc[own], gyr=f.gyr[own], own=f.own[own], valid=f.valid[own]) for f in self.felt)
         seen = tuple(SeenSample(view.metres[own], view.seen[own]) for view in self.seen)
         return Stretch(felt, seen, self.first + start)
+
+    def alone(self) -> Stretch:
+        """Its core, with nothing around it."""
+        return self if self.core is None else self.cut(*self.core)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +130,12 @@ def _placed(values: Tensor, at: int, samples: int) -> Tensor:
 def labelled_pieces(
     stretch: Stretch, labels: Sequence[Label], names: Sequence[str], group: str, window_s: float
 ) -> list[Labelled]:
-    """What labels cut out of a stretch, in pieces of at most one and a half windows that do not overlap.
+    """What labels cut out of a stretch, in pieces of at most one and a half windows that do not overlap, each with up
+    to a window of what lies around it.
 
     names: of the classes; labels of other names are left out. What was measured in less than half of a piece is none.
     """
+    spare, measured = math.ceil(window_s * RATE_HZ), stretch.measured.float()
     out = []
     for label in labels:
         if label.name not in names:
@@ -135,11 +145,29 @@ def labelled_pieces(
         pieces = max(1, math.ceil((stop - start) / (_LONGEST * window_s * RATE_HZ)))
         edges = np.linspace(start, stop, pieces + 1).round().astype(int).tolist()
         for a, b in itertools.pairwise(edges):
-            if b - a >= _LEAST_S * RATE_HZ:
-                own = stretch.cut(a, b)
-                if own.measured.float().mean() >= 0.5:
-                    out.append(Labelled(own, names.index(label.name), group))
+            if b - a >= _LEAST_S * RATE_HZ and measured[a:b].mean() >= 0.5:
+                low, high = max(0, a - spare), min(stretch.samples, b + spare)
+                own = replace(stretch.cut(low, high), core=(a - low, b - low))
+                out.append(Labelled(own, names.index(label.name), group))
     return out
+
+
+def usual_length_s(labels: Sequence[Label]) -> dict[str, float]:
+    """How long labels of each name last on average, those that follow each other without a gap taken as one.
+
+    >>> usual_length_s([Label(0.0, 2.0, "sit"), Label(2.0, 6.0, "sit"), Label(7.0, 9.0, "sit"), Label(9.0, 9.5, "hop")])
+    {'sit': 4.0, 'hop': 0.5}
+    """
+    lengths: dict[str, list[float]] = {}
+    end_s: dict[str, float] = {}
+    for label in sorted(labels, key=lambda own: own.start_s):
+        own = lengths.setdefault(label.name, [])
+        if own and label.start_s <= end_s[label.name] + 1e-3:
+            own[-1] += max(0.0, label.end_s - end_s[label.name])
+        else:
+            own.append(label.end_s - label.start_s)
+        end_s[label.name] = max(label.end_s, end_s.get(label.name, -math.inf))
+    return {name: float(np.mean(own)) for name, own in lengths.items()}
 
 
 def without_gaps(labels: Sequence[Label], start_s: float, end_s: float, rest: str) -> list[Label]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,12 +18,13 @@ UNKNOWN = "unknown"
 @dataclass(frozen=True, eq=False)
 class Track:
     """Windows in the order of time. time_s (T,): their middles, on the stream's own clock. stride_s: from one to the
-    next; window_s: how long each is. names (C,), probabilities (T, C): NaN rows where nothing was measured.
+    next; tells_s: of how long each tells, the window where it tells of all of it, less where it tells of its middle.
+    names (C,), probabilities (T, C): NaN rows where nothing was measured.
     """
 
     time_s: FloatArray
     stride_s: float
-    window_s: float
+    tells_s: float
     names: tuple[str, ...]
     probabilities: FloatArray
 
@@ -34,27 +36,28 @@ class Track:
                 "Give a row for each window and a column for each class.",
             )
 
-    def smoothed(self, stays_s: float) -> Track:
-        """Probabilities given all windows, if an activity lasts `stays_s` on average: forward and backward through a
-        chain in which a window's answer counts by the share of it that no other window has seen.
+    def smoothed(self, stays_s: float | Sequence[float]) -> Track:
+        """Probabilities given all windows, if activities last `stays_s` on average, all the same or each its own:
+        forward and backward through a chain.
 
-        Gaps end the chain. By Rabiner, A tutorial on hidden Markov models (1989), section III. Raises InputError where
-        stays_s is not above the stride.
+        A window's answer counts by the share of what it tells of that no other window does. Gaps end the chain; what
+        lasts no longer than a stride is taken to last one and a half. By Rabiner, A tutorial on hidden Markov models
+        (1989), section III. Raises InputError where stays_s is not one for each.
         """
-        if not stays_s > self.stride_s:
-            raise InputError(
-                f"Activities of {stays_s:g} s are no longer than the stride of {self.stride_s:g} s.", "Give more."
-            )
         classes = len(self.names)
-        leave = self.stride_s / stays_s
-        move = np.full((classes, classes), leave / max(classes - 1, 1))
+        stays = np.full(classes, stays_s) if isinstance(stays_s, int | float) else np.asarray(stays_s, dtype=np.float64)
+        if stays.shape != (classes,) or not (stays > 0.0).all():
+            raise InputError(f"{stays.size} lengths for {classes} activities.", "Give one, or one for each, above 0.")
+        stays = np.maximum(stays, 1.5 * self.stride_s)
+        leave = self.stride_s / stays
+        move = np.repeat((leave / max(classes - 1, 1))[:, None], classes, axis=1)
         np.fill_diagonal(move, 1.0 - leave)
         out = self.probabilities.copy()
         there = np.asarray(np.isfinite(self.probabilities).all(axis=1))
         starts = np.flatnonzero(there & ~np.concatenate([[False], there[:-1]]))
         ends = np.flatnonzero(there & ~np.concatenate([there[1:], [False]])) + 1
         for start, end in zip(starts, ends, strict=True):
-            seen = np.maximum(self.probabilities[start:end], 1e-6) ** min(1.0, self.stride_s / self.window_s)
+            seen = np.maximum(self.probabilities[start:end], 1e-6) ** min(1.0, self.stride_s / self.tells_s)
             out[start:end] = _forward_backward(seen, move)
         return replace(self, probabilities=out)
 
