@@ -69,7 +69,10 @@ def test_a_session_is_on_one_clock(user):
     assert poses.keypoints_px[0] == pytest.approx(points[0, :, :2])
     assert np.isnan(poses.keypoints_px[3, 5]).all()
     assert (found.labels[0].name, found.labels[0].start_s) == ("Picking", START_MS / 1e3)
-    assert found.meta == {"user": "U0106", "session": "S0300", "split_pilot": "test", "split_challenge-2022": "test"}
+    assert found.meta == {
+        "user": "U0106", "session": "S0300", "split_debug": "none", "split_pilot": "test",
+        "split_challenge-2022": "test",
+    }  # fmt: skip
 
 
 def test_without_keypoints_and_labels_a_session_is_its_sensors(user):

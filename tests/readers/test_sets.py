@@ -19,6 +19,7 @@ from kinebind.readers.mri import read_mri_channels
 from kinebind.readers.sets import SETS, person_takes
 from kinebind.readers.totalcapture_vicon import read_totalcapture_cameras, read_totalcapture_vicon
 from kinebind.training import load_recipe, recipe_from_text
+from kinebind.training.motion_takes import MOTION
 from kinebind.training.sources import seen_by, seen_recording, takes_from
 
 
@@ -26,8 +27,8 @@ def test_every_recipe_names_a_reader_that_there_is():
     from kinebind.training import recipe_names
 
     readers = {load_recipe(name).data.reader for name in recipe_names()}
-    assert {"mri", "totalcapture", "egohumans"} <= readers
-    assert readers - {""} <= set(SETS)
+    assert {"mri", "totalcapture", "egohumans", "openpack", "mmfit"} <= readers
+    assert readers - {"", MOTION} <= set(SETS)
 
 
 def test_mri_in_the_channels_of_its_recipe(tmp_path, caplog):
@@ -166,5 +167,5 @@ def test_unknown_sets_and_folders(tmp_path):
     with pytest.raises(InputError, match="There is no folder"):
         list(person_takes("mri", tmp_path / "none"))
     for name in SETS:
-        with pytest.raises(InputError, match=f"nothing that the reader '{name}' knows"):
+        with pytest.raises(InputError, match=f"nothing that the reader '{name}' knows|holds no (sessions|workouts)"):
             list(person_takes(name, tmp_path))

@@ -90,12 +90,11 @@ def build(
     check_out(out)
     # Here, because this imports torch.
     from kinebind.training.settings import SPLITS
-    from kinebind.training.sources import takes_from
-    from kinebind.training.store import store_from_recordings
+    from kinebind.training.sources import store_for
     from kinebind.training.windows import absent_groups, entries_by_split, windows_of
 
     with screen.busy(f"Reading {folder}"), screen.logging():
-        store = store_from_recordings(takes_from(chosen.data.reader, folder, chosen.contract), chosen.contract, out)
+        store = store_for(chosen, folder, out)
     entries = entries_by_split(store, chosen.data)
     length_s = sum(entry.pose_count for entry in store.entries) / chosen.contract.pose_rate_hz
     splits = {

@@ -121,7 +121,8 @@ def recognise(
         "accuracy": judged.scores.accuracy, "macro_f1": judged.scores.macro_f1,
         "by_subject": dict(judged.by_group), "confusion": judged.scores.confusion.tolist(),
         "f1": {n: None if np.isnan(v) else float(v) for n, v in zip(names, judged.scores.f1, strict=True)},
-        "window_s": window_s, "temperature": judged.found.temperature, "notes": list(judged.notes), "licence": binder.licence, **{
+        "window_s": window_s, "temperature": judged.found.temperature, "notes": list(judged.notes),
+        "licence": binder.licence, **{
             key: about[key] for key in ("recordings", "subjects", "pieces")
         },
     })  # fmt: skip

@@ -175,8 +175,8 @@ def _universal(
 
 def _windows(recipe: Recipe, data: Path | None, store: Path | None, out: Path, screen: Screen) -> WindowStore:
     """The windows to train on: a store that is named, or the folder's own, which is made of the data once."""
-    from kinebind.training.sources import takes_from
-    from kinebind.training.store import open_store, store_from_recordings
+    from kinebind.training.sources import store_for
+    from kinebind.training.store import open_store
 
     if data is not None and store is not None:
         raise InputError("--data and --store say the same thing in two ways.", "Give the one or the other.")
@@ -192,4 +192,4 @@ def _windows(recipe: Recipe, data: Path | None, store: Path | None, out: Path, s
             "Several processes cannot make the windows together.", "Run kinebind data build first, then give --store."
         )
     with screen.busy(f"Cutting windows from {data}"), screen.logging():
-        return store_from_recordings(takes_from(recipe.data.reader, data, recipe.contract), recipe.contract, made)
+        return store_for(recipe, data, made)

@@ -11,6 +11,7 @@ from kinebind.nn.despite import Despite, DespiteConfig
 from kinebind.nn.imu2clip import Imu2Clip, Imu2ClipConfig
 from kinebind.nn.mobind import LossConfig, MoBind, ModelConfig
 from kinebind.nn.model import Model
+from kinebind.nn.multi3net import Multi3Net, Multi3NetConfig, Multi3NetLoss
 from kinebind.nn.syncnet import SyncNet, SyncNetConfig
 from kinebind.nn.two_stream import TwoStream
 
@@ -19,7 +20,7 @@ _BASELINES: dict[str, tuple[type[TwoStream], type[Any]]] = {
     "despite": (Despite, DespiteConfig),
     "syncnet": (SyncNet, SyncNetConfig),
 }
-MODELS: tuple[str, ...] = ("mobind", *_BASELINES)
+MODELS: tuple[str, ...] = ("mobind", "multi3net", *_BASELINES)
 """Names that `build` knows."""
 
 
@@ -34,10 +35,13 @@ def build(
     if name == "mobind":
         config = settings_from(ModelConfig, model or {}, "model")
         return MoBind(contract, config, settings_from(LossConfig, loss or {}, "loss"))
+    if name == "multi3net":
+        settings = settings_from(Multi3NetConfig, model or {}, "model")
+        return Multi3Net(contract, settings, settings_from(Multi3NetLoss, loss or {}, "loss"))
     if name not in _BASELINES:
         raise InputError(f"There is no model '{name}'.", f"Use one of: {', '.join(MODELS)}.")
     if loss:
         raise InputError(f"[loss] has {', '.join(loss)}, but {name} has one loss.", "Remove the table.")
-    kind, settings = _BASELINES[name]
-    baseline: Model = kind(contract, settings_from(settings, model or {}, "model"))  # type: ignore[call-arg]
+    kind, own = _BASELINES[name]
+    baseline: Model = kind(contract, settings_from(own, model or {}, "model"))  # type: ignore[call-arg]
     return baseline

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -172,6 +172,8 @@ class Batch:
     pose (B, N, 6, Tp) float32 in the contract's frame, what is missing filled by interpolation, never NaN;
     pose_mask (B, N, Tp) bool: the part's three keypoints were seen in that frame.
     label (B,) int64: class, or −1 where there is none. clip (B,) int64: which window of the data this is.
+    text (B, P, E) float32: the label's phrases as an encoder of sentences embeds them, zeros where there is no label;
+    None where the data have no text.
     """
 
     imu: Tensor
@@ -180,11 +182,17 @@ class Batch:
     pose_mask: Tensor
     label: Tensor
     clip: Tensor
+    text: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on a device."""
-        moved = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in dataclasses.fields(self)}
-        return Batch(**moved)
+        return self.each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The batch with all its tensors changed."""
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        changed: dict[str, Any] = {k: None if tensor is None else change(tensor) for k, tensor in own.items()}
+        return Batch(**changed)
 
     def replace(self, **changes: Tensor) -> Batch:
         """A copy with some tensors changed."""

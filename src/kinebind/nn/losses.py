@@ -27,17 +27,18 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
         return F.normalize(a.float(), dim=-1) @ F.normalize(b.float(), dim=-1).transpose(-1, -2)
 
 
-def info_nce(a: Tensor, b: Tensor, scale: Tensor | float, valid: Tensor) -> Tensor:
+def info_nce(a: Tensor, b: Tensor, scale: Tensor | float, valid: Tensor, apart: Tensor | None = None) -> Tensor:
     """InfoNCE of pairs: row i of `a` belongs to row i of `b`, the other rows are its negatives.
 
     a, b (..., B, D); valid (..., B) bool; leading axes are separate sets (parts for the local loss, clips for the
-    token loss). scale: 1 / temperature. Returns (..., B), both directions averaged.
+    token loss). scale: 1 / temperature. apart (..., B, B) bool: rows that are negatives of each other; by default all
+    others. Returns (..., B), both directions averaged.
 
     >>> two = torch.eye(2)
     >>> info_nce(two, two, 1.0, torch.tensor([True, True]))  # log(1 + 1/e)
     tensor([0.3133, 0.3133])
     """
-    return _pairs_cross_entropy(cosine(a, b) * scale, valid)
+    return _pairs_cross_entropy(cosine(a, b) * scale, valid, apart)
 
 
 def multi_positive(whole_pose: Tensor, local_imu: Tensor, scale: Tensor | float, valid: Tensor) -> Tensor:
@@ -76,9 +77,11 @@ def log_scale(temperature: float) -> Tensor:
     return torch.tensor(math.log(1.0 / temperature))
 
 
-def _pairs_cross_entropy(logits: Tensor, valid: Tensor) -> Tensor:
+def _pairs_cross_entropy(logits: Tensor, valid: Tensor, apart: Tensor | None = None) -> Tensor:
     """Cross-entropy of the diagonal among rows and among columns, averaged: (..., B, B), (..., B) -> (..., B)."""
     pairs = valid.unsqueeze(-1) & valid.unsqueeze(-2)  # (..., B, B)
+    if apart is not None:
+        pairs = pairs & (apart | torch.eye(valid.shape[-1], dtype=torch.bool, device=valid.device))
     held = logits.masked_fill(~pairs, torch.finfo(logits.dtype).min)
     own = logits.diagonal(dim1=-2, dim2=-1)  # (..., B)
     each = 0.5 * (held.logsumexp(dim=-1) + held.logsumexp(dim=-2)) - own

@@ -71,8 +71,8 @@ def openpack_sessions(root: str | Path) -> Iterator[Recording]:
     """All sessions under a folder, sorted by user and session.
 
     Each holds the ATR sensors, the operations as labels, and the single person's 2D keypoints where they were unpacked.
-    meta: `user`, `session`, and the part in each split that it is in, as `split_pilot`. Raises InputError for what is
-    no folder, where no session is in it, and as the readers do.
+    meta: `user`, `session`, and the part in each split that it is in, as `split_pilot`, or "none". Raises InputError
+    for what is no folder, where no session is in it, and as the readers do.
     """
     folder = Path(root)
     if not folder.is_dir():
@@ -99,8 +99,7 @@ def read_openpack_session(user: str | Path, session: str) -> Recording:
     people = (read_openpack_keypoints(keypoints[0]),) if keypoints else ()
     meta = {"user": home.name, "session": session}
     for split in SPLITS:
-        if part := part_of(split, home.name, session):
-            meta[f"split_{split}"] = part
+        meta[f"split_{split}"] = part_of(split, home.name, session) or "none"
     return Recording(people, imus, labels=labels, name=f"{home.name}-{session}", meta=meta)
 
 

@@ -15,6 +15,8 @@ import numpy as np
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.readers import egohumans, mri, totalcapture
+from kinebind.readers.mmfit import mmfit_workouts
+from kinebind.readers.openpack_sessions import openpack_sessions
 from kinebind.readers.smpl_model import BodyModel, read_body_model
 from kinebind.readers.totalcapture_vicon import CalibratedCamera, read_totalcapture_cameras
 from kinebind.recording import Recording
@@ -147,7 +149,27 @@ def _egohumans_people(take: egohumans.Take, model: BodyModel | None) -> Iterator
         )  # fmt: skip
 
 
+def _openpack(root: Path) -> Iterator[PersonTake]:
+    blind = []
+    for session in openpack_sessions(root):
+        if session.people:
+            yield PersonTake(session)
+        else:
+            blind.append(session.name)
+    if blind:
+        _log.warning("These sessions have no keypoints, and are left out: %s.", ", ".join(blind))
+
+
+def _mmfit(root: Path) -> Iterator[PersonTake]:
+    for workout in mmfit_workouts(root):
+        if workout.people:
+            yield PersonTake(workout)
+        else:
+            _log.warning("%s has no 2D poses, and is left out.", workout.name)
+
+
 SETS: Mapping[str, Callable[[Path], Iterator[PersonTake]]] = {
     "recordings": _recordings, "mri": _mri, "totalcapture": _totalcapture, "egohumans": _egohumans,
+    "openpack": _openpack, "mmfit": _mmfit,
 }  # fmt: skip
 """Readers by the name that a recipe's [data] reader has; "recordings" are .kinebind files, one person each."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import queue
 import threading
 from collections.abc import Iterable, Iterator
@@ -48,8 +47,17 @@ def make_batch(
         there, seen = there & own, seen & own[:, :, None]
     return Batch(
         torch.from_numpy(imu), torch.from_numpy(there), torch.from_numpy(pose), torch.from_numpy(seen),
-        torch.from_numpy(picked.label), torch.from_numpy(index.astype(np.int64)),
+        torch.from_numpy(picked.label), torch.from_numpy(index.astype(np.int64)), _text(store, windows, picked.label),
     )  # fmt: skip
+
+
+def _text(store: WindowStore, windows: Windows, label: npt.NDArray[np.int64]) -> torch.Tensor | None:
+    """(B, P, E) the phrases of windows' labels, zeros where there is none; None where the store has no text."""
+    if store.text is None:
+        return None
+    rows = np.array([store.label_names.index(name) for name in windows.classes] + [0], dtype=np.intp)
+    text = store.text[rows[np.where(label >= 0, label, len(windows.classes))]]
+    return torch.from_numpy(np.where((label >= 0)[:, None, None], text, np.float32(0.0)))
 
 
 def samples_of(windows: Windows, config: TrainConfig) -> tuple[Index, Index | None]:
@@ -114,7 +122,7 @@ def pinned(batch: Batch, device: torch.device) -> Batch:
     """For a GPU the batch in page-locked memory, from which it copies while it computes; else the batch."""
     if device.type != "cuda":
         return batch
-    return batch.replace(**{f.name: getattr(batch, f.name).pin_memory() for f in dataclasses.fields(batch)})
+    return batch.each(lambda tensor: tensor.pin_memory())
 
 
 class Prefetched(Generic[T]):

@@ -119,6 +119,7 @@ class _Run:
         self, recipe: Recipe, model: Model, store: WindowStore, folder: Path, ranks: Ranks, init: str | Path | None
     ) -> None:
         self.recipe, self.store, self.folder, self.ranks = recipe, store, folder, ranks
+        _check_text(recipe, store)
         self.training = split_windows(store, recipe.contract, recipe.data, "train")
         self.validation = split_windows(store, recipe.contract, recipe.data, "val")
         self.entries = entries_by_split(store, recipe.data)["train"]
@@ -287,6 +288,21 @@ class _Run:
                 "Give the data that it began with, or start a new training in another folder.",
             )
         self.progress = dataclasses.replace(then, recipe=self.recipe.text)
+
+
+def _check_text(recipe: Recipe, store: WindowStore) -> None:
+    """Raises InputError where a model learns text and the windows have none, or embedded otherwise."""
+    wanted, have = recipe.sentence_size, 0 if store.text is None else store.text.shape[2]
+    if wanted and not have:
+        raise InputError(
+            f"{recipe.name} learns text, and the windows in {store.folder} have none.",
+            'Build them with this recipe, of data that have labels (classes = ["all"]), or set model.text=0.',
+        )
+    if wanted and wanted != have:
+        raise InputError(
+            f"{recipe.name} wants sentences of {wanted} numbers; those of {store.encoder} have {have}.",
+            f"Set model.text={have}, or build the windows with another encoder.",
+        )
 
 
 def _differences(then: Recipe, now: Recipe) -> list[str]:

@@ -67,6 +67,16 @@ class Recipe:
         model.recipe = self.text
         return model
 
+    @property
+    def sentence_size(self) -> int:
+        """Numbers of a sentence's embedding that the model learns from; 0 for a model that learns no text."""
+        return int(self._settings()["model"].get("text", 0))
+
+    @property
+    def sensor_sites(self) -> tuple[str, ...]:
+        """The parts whose sensors the model looks at."""
+        return tuple(self._settings()["model"].get("sensors", ())) or self.contract.parts
+
     def changed(self, changes: Mapping[str, Any]) -> Recipe:
         """The recipe with some values changed, checked anew: `recipe.changed({"train.seed": 7, "loss.token": 0})`.
 

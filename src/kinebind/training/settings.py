@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -16,6 +16,8 @@ SAMPLES = ("window", "limb")
 SPLITS = ("train", "val", "test")
 REST = "rest"
 """In a split: every group that no other split names."""
+ALL = "all"
+"""As the only class: every label that the data have, in their order."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class DataConfig:
     reader: the data set's reader, as `kinebind data` calls it; "" where recordings are given by hand.
     stride_s: from a window's start to the next one's, seconds. random_phase: draw the first window's start anew in
         every epoch of training. drop_unlabelled: leave out windows most of which has no label.
-    classes: the labels, in the order of their numbers; where empty, labels are not used.
+    classes: the labels, in the order of their numbers; where empty, labels are not used; "all" alone stands for all
+        that the data have.
     group: the key of a recording's `meta` by which it is split ("subject", "take").
     train, val, test: values of that key; "rest" alone stands for all that no other split names.
 
@@ -99,8 +102,14 @@ class DataConfig:
                 owner[value] = name
             if REST in getattr(self, name) and len(getattr(self, name)) > 1:
                 raise InputError(f'[data] {name} has "{REST}" beside other names.', f'Write {name} = ["{REST}"] alone.')
+        if ALL in self.classes and len(self.classes) > 1:
+            raise InputError(f'[data] classes has "{ALL}" beside other names.', f'Write classes = ["{ALL}"] alone.')
         if self.drop_unlabelled and not self.classes:
             raise InputError("[data] drop_unlabelled contradicts an empty list of classes.", "Name the classes.")
+
+    def names(self, present: Sequence[str]) -> tuple[str, ...]:
+        """The classes, of data that have the labels `present`."""
+        return tuple(present) if self.classes == (ALL,) else self.classes
 
     def split_of(self, value: str) -> str | None:
         """The split that a value of the group's key belongs to; None where no split wants it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kinebind._cache import user_cache
 from kinebind.body.keypoints import coco17_world
 from kinebind.body.quaternions import rotate
 from kinebind.clock import FloatArray
@@ -14,10 +15,14 @@ from kinebind.errors import InputError
 from kinebind.motion import Motion
 from kinebind.nn.channels import pose_array
 from kinebind.nn.contract import Contract
+from kinebind.nn.sentences import Remembered, sentence_encoder
 from kinebind.poses import Poses
 from kinebind.readers.sets import Channels, PersonTake, person_takes
 from kinebind.readers.totalcapture_vicon import CalibratedCamera
 from kinebind.recording import Recording
+from kinebind.training.motion_takes import MOTION, motion_takes
+from kinebind.training.recipe import Recipe
+from kinebind.training.store import WindowStore, store_from_recordings
 from kinebind.training.takes import Take, take_from_recording
 
 RECORDINGS = "recordings"
@@ -36,6 +41,19 @@ def takes_from(reader: str, root: str | Path, contract: Contract) -> Iterator[Ta
             yield take_from_recording(seen, contract)
         else:
             yield _take_from_channels(seen, person.channels, contract)
+
+
+def store_for(recipe: Recipe, data: str | Path, folder: str | Path) -> WindowStore:
+    """A store of a data set's windows for a recipe, with the labels' sentences where its model learns text.
+
+    Raises InputError as `takes_from`, `store_from_recordings` and, for text, `sentence_encoder` do.
+    """
+    encoder = Remembered(sentence_encoder(), user_cache() / "sentences") if recipe.sentence_size else None
+    if recipe.data.reader == MOTION:
+        takes = motion_takes(data, recipe.contract, recipe.sensor_sites)
+    else:
+        takes = takes_from(recipe.data.reader, data, recipe.contract)
+    return store_from_recordings(takes, recipe.contract, folder, encoder)
 
 
 def seen_recording(take: PersonTake) -> Recording:

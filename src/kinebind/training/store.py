@@ -2,6 +2,7 @@
 
     imu.npy (ΣTi, N, C) float32, missing is NaN · pose.npy (ΣTp, N, 6) float32, unseen frames drawn between seen ones
     seen.npy (ΣTp, N) bool · label.npy (ΣTp,) int32, −1 for none · index.json: contract, labels' names, the takes
+    text.npy (L, P, E) float32, each label's phrases as an encoder of sentences embeds them, where one was given
 
 Windows are places in these arrays, so overlapping ones cost no space. The index is written last and removed first: a
 store without one was not finished.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,12 +26,14 @@ import torch
 from kinebind.errors import InputError
 from kinebind.nn.contract import POSE_CHANNELS, Contract
 from kinebind.nn.model import fill_unseen
+from kinebind.nn.sentences import SentenceEncoder
 from kinebind.recording import Label, Recording
 from kinebind.store import written_whole
+from kinebind.tasks.recognise.prompts import TEMPLATES, prompts
 from kinebind.training.takes import Float32, Take, take_from_recording
 
 _VERSION = 1
-_INDEX = "index.json"
+_INDEX, _TEXT = "index.json", "text.npy"
 _DTYPES: dict[str, Any] = {"imu": np.float32, "pose": np.float32, "seen": np.bool_, "label": np.int32}
 NO_LABEL = -1
 
@@ -59,6 +62,8 @@ class WindowStore:
     pose: Float32
     seen: npt.NDArray[np.bool_]
     label: npt.NDArray[np.int32]
+    text: Float32 | None = None
+    encoder: str | None = None
 
     @cached_property
     def missing_imu_before(self) -> npt.NDArray[np.int64]:
@@ -87,13 +92,17 @@ class WindowStore:
 
 
 def store_from_recordings(
-    recordings: Iterable[Recording | Take], contract: Contract, folder: str | Path
+    recordings: Iterable[Recording | Take],
+    contract: Contract,
+    folder: str | Path,
+    encoder: SentenceEncoder | None = None,
 ) -> WindowStore:
     """Write a store of recordings (see `take_from_recording`) or takes, and open it.
 
     They are taken one at a time, so a data set need not fit into memory. An older store in the folder is replaced.
-    Raises InputError where a recording cannot be brought to the contract, none is given, or the folder cannot be
-    written.
+    encoder: of the labels' sentences, for models that learn text.
+    Raises InputError where a recording cannot be brought to the contract, none is given, the folder cannot be written,
+    or a label says nothing in words.
     """
     target = Path(folder)
     names: list[str] = []
@@ -132,7 +141,11 @@ def store_from_recordings(
     index = {
         "version": _VERSION, "contract": contract.to_dict(), "labels": names,
         "entries": [dataclasses.asdict(entry) for entry in entries],
+        "encoder": None if encoder is None else encoder.name,
     }  # fmt: skip
+    if encoder is not None:
+        with written_whole(target / _TEXT) as part, part.open("wb") as file:
+            np.save(file, _embedded(names, encoder), allow_pickle=False)
     with written_whole(target / _INDEX) as part:
         part.write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")
     return open_store(target)
@@ -166,7 +179,19 @@ def open_store(folder: str | Path, contract: Contract | None = None) -> WindowSt
     for name in _DTYPES:
         if arrays[name].shape[0] != counts["imu" if name == "imu" else "pose"]:
             raise InputError(f"{source / name}.npy has not the length that {_INDEX} says.", again)
-    store = WindowStore(source, Contract.from_dict(index["contract"]), entries, tuple(index["labels"]), **arrays)
+    named = index.get("encoder")
+    text = None
+    if named is not None:
+        try:
+            text = np.load(source / _TEXT, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{source / _TEXT} cannot be read: {error}.", again) from error
+        if text.ndim != 3 or text.dtype != np.float32 or len(text) != len(index["labels"]):
+            raise InputError(f"{source / _TEXT} does not fit the labels that {_INDEX} says.", again)
+    store = WindowStore(
+        source, Contract.from_dict(index["contract"]), entries, tuple(index["labels"]), **arrays, text=text,
+        encoder=named,
+    )  # fmt: skip
     if contract is not None:
         store.check(contract)
     return store
@@ -197,6 +222,13 @@ class _GrowingNpy:
         # numpy leaves room in a header for the first axis to grow, so the final one is as long as the first.
         about = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.count, *self._tail)}
         np.lib.format.write_array_header_1_0(self._file, about)
+
+
+def _embedded(names: Sequence[str], encoder: SentenceEncoder) -> Float32:
+    """(L, P, E) the phrases of each label. Raises InputError for a label that says nothing in words."""
+    phrases = [prompts(name) for name in names]
+    flat = encoder.encode([phrase for own in phrases for phrase in own])
+    return flat.reshape(len(names), len(TEMPLATES), encoder.size)
 
 
 def _label_of_frames(labels: tuple[Label, ...], frames: int, rate_hz: float, names: list[str]) -> npt.NDArray[np.int32]:

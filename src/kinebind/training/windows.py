@@ -19,7 +19,7 @@ class Windows:
     """W windows of one length in a store.
 
     entry (W,): the take it lies in. imu_start, pose_start (W,): its first sample in the store's arrays.
-    label (W,): number of the class, or −1. imu_mask (W, N) bool: sensors without a missing sample.
+    label (W,): number of the class in `classes`, or −1. imu_mask (W, N) bool: sensors without a missing sample.
     part_seen (W, N) bool: parts seen in at least half of the frames.
     """
 
@@ -29,13 +29,15 @@ class Windows:
     label: npt.NDArray[np.int64]
     imu_mask: npt.NDArray[np.bool_]
     part_seen: npt.NDArray[np.bool_]
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.entry.size
 
     def take(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Windows:
         """The windows at an index or mask."""
-        return Windows(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        own = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "classes"}
+        return Windows(**own, classes=self.classes)
 
 
 def common_step(contract: Contract) -> tuple[int, int]:
@@ -79,8 +81,9 @@ def windows_of(
     frames = store.seen_before[pose_start + contract.pose_samples] - store.seen_before[pose_start]
     part_seen = 2 * frames >= contract.pose_samples
     found = Windows(
-        entry_of, imu_start, pose_start, _labels(store, contract, data, pose_start, chosen), imu_mask, part_seen
-    )
+        entry_of, imu_start, pose_start, _labels(store, contract, data, pose_start, chosen), imu_mask, part_seen,
+        data.names(store.label_names),
+    )  # fmt: skip
     use = (imu_mask & part_seen).any(axis=1)
     return found.take(use & (found.label != NO_LABEL) if data.drop_unlabelled else use)
 
@@ -89,22 +92,21 @@ def _labels(
     store: WindowStore, contract: Contract, data: DataConfig, pose_start: npt.NDArray[np.int64], chosen: np.ndarray
 ) -> npt.NDArray[np.int64]:
     """(W,) class that most frames of a window have, −1 where most have none or there are no classes."""
-    if not data.classes:
+    classes = data.names(store.label_names)
+    if not classes:
         return np.full(pose_start.size, NO_LABEL)
     before = store.labels_before
     used = np.zeros(len(store.label_names), dtype=bool)
     for e in chosen:
         entry = store.entries[e]
         used |= (before[entry.pose_start + entry.pose_count] > before[entry.pose_start])[:-1]
-    strange = [name for name, there in zip(store.label_names, used, strict=True) if there and name not in data.classes]
+    strange = [name for name, there in zip(store.label_names, used, strict=True) if there and name not in classes]
     if strange:
         raise InputError(
             f"The data have the label '{strange[0]}', which is no class of the recipe.",
-            f"Add it to [data] classes, or rename it; they are: {', '.join(data.classes)}.",
+            f"Add it to [data] classes, or rename it; they are: {', '.join(classes)}.",
         )
-    number = np.array(
-        [data.classes.index(n) if n in data.classes else NO_LABEL for n in store.label_names] + [NO_LABEL]
-    )
+    number = np.array([classes.index(n) if n in classes else NO_LABEL for n in store.label_names] + [NO_LABEL])
     count = before[pose_start + contract.pose_samples] - before[pose_start]  # (W, K + 1)
     # On a draw no label wins: the last column comes first.
     winner: npt.NDArray[np.int64] = np.roll(number, 1)[np.roll(count, 1, axis=1).argmax(axis=1)]

@@ -25,7 +25,7 @@ def labelled(subject: Subject, split: str) -> Windows:
 
 def classes_of(subject: Subject) -> Classes:
     """The recipe's classes; raises InputError where it names fewer than two."""
-    names = subject.recipe.data.classes
+    names = subject.recipe.data.names(subject.store.label_names)
     if not names:
         raise InputError(
             f"The recipe {subject.recipe.name} names no classes.",

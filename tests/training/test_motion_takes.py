@@ -1,0 +1,63 @@
+"""Takes simulated from sets of motion: what is in them, and which sets are read."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import numpy as np
+import pytest
+
+import made_up_body
+from kinebind import InputError
+from kinebind.readers import motion_sets
+from kinebind.recording import Recording
+from kinebind.store import save
+from kinebind.training import load_recipe, motion_takes
+from kinebind.training.motion_takes import simulated_take
+
+WRISTS = ("left_wrist", "right_wrist")
+CONTRACT = load_recipe("multi3net").contract
+
+
+@pytest.fixture
+def sets(tmp_path, monkeypatch):
+    """Three sets of a made-up person each; the one that is there to test must not be opened."""
+    own = {}
+    for k, (name, use) in enumerate((("mine", "train"), ("other", "validate"), ("secret", "test"))):
+        folder = tmp_path / name
+        folder.mkdir()
+        for take, seconds in (("raise-arms_1", 6.0), ("blink_2", 1.0)):
+            save(Recording(motions=(made_up_body.motion(k, seconds, size=0.2),)), folder / f"{take}.kinebind")
+        own[name] = motion_sets.MotionSet(name, use, "", lambda root, name=name: motion_sets._any_motion(name, root))
+    monkeypatch.setattr(motion_takes, "MOTION_SETS", own)
+    return tmp_path
+
+
+def test_sets_to_train_and_to_validate_are_read_and_those_to_test_are_not(sets, caplog):
+    with caplog.at_level(logging.WARNING):
+        found = list(motion_takes.motion_takes(sets, CONTRACT, WRISTS))
+    assert [take.name for take in found] == ["mine/raise-arms_1", "other/raise-arms_1"]
+    assert [take.meta["split"] for take in found] == ["train", "val"]
+    assert "2 files were left out" in caplog.text
+    for take in found:
+        take.check(CONTRACT)
+        assert take.labels[0].name == "raise arms"
+        assert np.isfinite(take.imu[:2]).mean() > 0.99
+        assert np.isnan(take.imu[2:]).all()
+        norm = np.linalg.norm(take.imu[:2, :3], axis=1)
+        assert np.nanmedian(norm) == pytest.approx(9.81, abs=1.0)
+        assert np.isfinite(take.pose).mean() > 0.7
+
+
+def test_a_file_has_sensors_of_its_own_and_always_the_same(sets):
+    (file, _) = sorted(motion_takes.MOTION_SETS["mine"].files(sets / "mine"), key=lambda own: own.name, reverse=True)
+    one, again = (simulated_take(file, CONTRACT, WRISTS, "train") for _ in range(2))
+    np.testing.assert_array_equal(one.imu, again.imu)
+    other = simulated_take(dataclasses.replace(file, name="another"), CONTRACT, WRISTS, "train")
+    assert not np.allclose(one.imu[:2, :, : other.imu.shape[2]], other.imu[:2, :, : one.imu.shape[2]], equal_nan=True)
+
+
+def test_a_folder_without_motion_to_train_on_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no set of motion to train on"):
+        list(motion_takes.motion_takes(tmp_path, CONTRACT, WRISTS))
