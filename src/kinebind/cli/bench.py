@@ -19,17 +19,21 @@ if TYPE_CHECKING:
     from kinebind.nn.model import Model
     from kinebind.nn.sentences import SentenceEncoder
 
-_NAMES = ("sync", "simulate", "mobind", "zero-shot", "har")
+_NAMES = ("sync", "simulate", "mobind", "zero-shot", "free-sources", "har")
 _OF = {
-    "--small": ("sync", "mobind", "zero-shot", "har"), "--fit": ("sync",), "--smoke": ("mobind",),
-    "--minutes": ("mobind", "zero-shot", "har"), "--work": ("mobind", "zero-shot", "har"), "--device": ("mobind",),
+    "--small": ("sync", "mobind", "zero-shot", "free-sources", "har"), "--fit": ("sync",), "--smoke": ("mobind",),
+    "--minutes": ("mobind", "zero-shot", "free-sources", "har"),
+    "--work": ("mobind", "zero-shot", "free-sources", "har"), "--device": ("mobind",),
+    "--final": ("sync", "simulate", "mobind", "zero-shot", "har"),
 }  # fmt: skip
 """The benchmarks that an option is for."""
 _WORK = Path(".kinebind-study")
 
 
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="sync, simulate, mobind, zero-shot or har.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Of sync, simulate, mobind, zero-shot, free-sources, har.")
+    ],
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The unpacked data sets; by default KINEBIND_DATA.")
     ] = None,
@@ -37,9 +41,7 @@ def bench(
     final: Annotated[bool, typer.Option("--final", help="Open the test sets. Logged.")] = False,
     small: Annotated[
         bool,
-        typer.Option(
-            "--small", help="A look at few clips or steps (sync, zero-shot, har); a study for two cores (mobind)."
-        ),
+        typer.Option("--small", help="A look at few clips or steps; of mobind, a study for two cores."),
     ] = False,
     fit: Annotated[bool, typer.Option("--fit", help="First fit the confidence anew (sync).")] = False,
     smoke: Annotated[
@@ -47,11 +49,11 @@ def bench(
     ] = False,
     minutes: Annotated[
         float | None,
-        typer.Option(metavar="M", help="Stop training after so long, to be gone on with (mobind, zero-shot, har)."),
+        typer.Option(metavar="M", help="Stop training after so long, to be gone on with."),
     ] = None,
     work: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where what is trained is kept (mobind, zero-shot, har); .kinebind-study."),
+        typer.Option(metavar="DIR", help="Where what is trained is kept; .kinebind-study."),
     ] = None,
     device: Annotated[
         str | None, typer.Option(metavar="NAME", help="Where to train (mobind): cpu or cuda; cpu.")
@@ -64,7 +66,7 @@ def bench(
         raise InputError(f"There is no benchmark '{name}'.", f"Use one of: {', '.join(_NAMES)}.")
     given = {
         "--small": small, "--fit": fit, "--smoke": smoke, "--minutes": minutes is not None, "--work": work is not None,
-        "--device": device is not None,
+        "--device": device is not None, "--final": final,
     }  # fmt: skip
     for flag, names in _OF.items():
         if given[flag] and name not in names:
@@ -136,6 +138,17 @@ def bench(
                 screen.answer({"format": "kinebind-bench-1", "left": waiting})
                 return 0
             metrics = har.metrics(folder, har_folder, encoder, final=final, small=small)
+        elif name == "free-sources":
+            from kinebind.bench import free_sources
+
+            assert folder is not None
+            own_folder = (work or _WORK) / "free-sources"
+            waiting = free_sources.work(folder, own_folder, small=small, minutes=minutes)
+            if waiting:
+                screen.show(f"Not finished: {', '.join(waiting)}. The same command goes on.")
+                screen.answer({"format": "kinebind-bench-1", "left": waiting})
+                return 0
+            metrics = free_sources.metrics(folder, own_folder, small=small)
         else:
             assert folder is not None
             metrics = _run(name, folder, rival, kept, final=final, fit=fit, small=small)
