@@ -12,6 +12,7 @@ from kinebind.bench import har, har_data, har_runs
 from kinebind.bench.har_data import few, geotec_split, share, utd_split, wharf_split
 from kinebind.bench.har_rivals import Tcn, boosted, features
 from kinebind.imu import GRAVITY_M_S2, Imu
+from kinebind.recording import Label
 from kinebind.tasks.recognise.by_examples import Looks
 from kinebind.tasks.recognise.stretches import Labelled, stretch_of
 from kinebind.training.recognise_tuning import RecogniseTuning, fit, logits_of
@@ -65,7 +66,9 @@ def test_every_run_has_a_name_of_its_own_and_final_has_more():
     for final in (False, True):
         names = [run.name for run in har_runs.runs(final=final)]
         assert len(set(names)) == len(names)
-    assert {r.task for r in har_runs.runs(final=False)} == {"utd-published", "utd-wrist", "geotec", "wharf"}
+    assert {r.task for r in har_runs.runs(final=False)} == {
+        "utd-published", "utd-wrist", "geotec", "wharf", "openpack",
+    }  # fmt: skip
 
 
 def test_nobody_who_trains_is_asked(real_data):
@@ -125,3 +128,29 @@ def test_answers_of_other_settings_are_kept_apart(tmp_path, monkeypatch):
     assert own != har.folder_of(tmp_path, final=True, small=False)
     monkeypatch.setattr(har, "STEPS", 7)
     assert own != har.folder_of(tmp_path, final=False, small=False)
+
+
+def test_operations_within_a_session_do_not_overlap(real_data):
+    split = har_data.openpack_split(real_data("openpack-u0209-s0500"))
+    ends = [own.stretch.first + own.stretch.samples for own in split.known]
+    assert max(ends) < min(own.stretch.first for own in split.asked)
+    assert {own.label for own in split.asked} <= {own.label for own in split.known}
+    assert len(split.names) == len(split.stays_s) == 10
+    (told,) = split.tracks
+    assert len(told.stretch.felt) == 2
+    assert told.stretch.first > max(ends)
+
+
+def test_a_training_answers_over_time_too(tmp_path, monkeypatch, known):
+    told = har_data.Told(known[12].stretch, (Label(0.0, 1.0, "slow"), Label(1.0, 2.4, "fast")))
+    split = har_data.Split(("slow", "fast"), tuple(known[:12]), tuple(known[12:]), (told,), (1.0, 1.0))
+    monkeypatch.setattr(har_runs, "split_of", lambda run, data, *, final: split)
+    run = har_runs.Run("geotec", "inertial", "scratch", "100pct", 0)
+    har_runs.do(run, tmp_path, tmp_path, final=False, steps_share=0.01)
+    found = json.loads((tmp_path / f"{run.name}.json").read_text())
+    assert found["track_truth"] == [0, 0, 1, 1, 1]
+    assert len(found["track_answer"]) == 5
+    assert found["x_realtime"] > 0
+    assert "track_f1" in har._scored(found)
+    silent = {**found, "track_answer": [-1] * 5}
+    assert har._scored(silent)["track_f1"] == 0.0

@@ -2,7 +2,9 @@
 
 On development data: UTD-MHAD's subject 7 after 1, 3 and 5 (keys with `_dev`), and two of GeoTec's odd subjects after
 the others. `--final` asks the test subjects (UTD-MHAD 2, 4, 6, 8, keys with `_test`; GeoTec's even ones). WHARF, in
-five parts by person, chooses nothing. The trainings leave their answers in a folder, in which the same command goes on.
+five parts by person, and OpenPack's one session, split in time, choose nothing. `…_track_f1` is over the windows of
+whole recordings, smoothed, where there is a label. The trainings leave their answers in a folder, in which the same
+command goes on.
 
 Plain keys are those of the universal model, fine-tuned; `_frozen` its encoders left as they are, `_scratch` the same
 network without pretraining, `_tcn` a small convolution, `_boosted` features with gradient boosting. Intervals are over
@@ -22,21 +24,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from kinebind.bench.har_data import LOOKS, UTD_LABELS, utd_split
+from kinebind.bench import har_words
 from kinebind.bench.har_runs import FEW_STEPS, SCRATCH_RATE, SHOTS, STEPS, Run, do, runs
 from kinebind.bench.measured import Cases, Measured, figures
 from kinebind.bench.processes import WORKERS, workers
-from kinebind.nn.recogniser import by_token
 from kinebind.nn.sentences import SentenceEncoder
 from kinebind.nn.universal import Universal
 from kinebind.tasks.binder import shipped_once
-from kinebind.tasks.recognise.by_words import ByWords
 from kinebind.tasks.recognise.scores import class_scores
-from kinebind.tasks.recognise.stretches import Stretch
 from kinebind.training.recognise_tuning import RecogniseTuning
-from kinebind.training.recognise_windows import batch_of
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +82,13 @@ def metrics(data: Path, folder: Path, encoder: SentenceEncoder | None, *, final:
     """All figures of trainings that are done, flat. encoder: of sentences; None leaves out what needs one."""
     by_seed: dict[str, list[tuple[int, float]]] = defaultdict(list)
     seconds: list[float] = []
+    speeds: list[float] = []
     for run in planned(final=final, small=small):
         found = json.loads((folder / f"{run.name}.json").read_text(encoding="utf-8"))
         for what, value in _scored(found).items():
             by_seed[f"{_key(run)}_{what}{_behind(run)}"].append((run.seed, value))
+        if "x_realtime" in found:
+            speeds.append(found["x_realtime"])
         if (run.task, run.mode, run.method) == ("utd-published", "inertial", "tuned"):
             seconds.append(found["seconds"])
     measured: Measured = {key: Cases(np.array([value for _, value in sorted(own)])) for key, own in by_seed.items()}
@@ -103,37 +103,13 @@ def metrics(data: Path, folder: Path, encoder: SentenceEncoder | None, *, final:
     suffix = "" if final else "_dev"
     out[f"geotec_scratch_f1{suffix}"] = out[f"geotec_100pct_f1_scratch{suffix}"]
     out["finetune_minutes"] = float(np.mean(seconds)) / 60.0
+    if speeds:
+        out["recognise_x_realtime"] = float(np.median(speeds))
     if encoder is not None:
-        out |= figures(by_words(data, encoder, final=final), "_test" if final else "_dev")
+        out |= figures(har_words.utd_clips(data, encoder, final=final), "_test" if final else "_dev")
+        out |= figures(har_words.held_out(data, encoder, small=small))
+        out |= har_words.named_labels(data)
     return out
-
-
-def by_words(data: Path, encoder: SentenceEncoder, *, final: bool) -> Measured:
-    """UTD-MHAD's 27 labels by their words alone: a sensor whose place is not told, and a person in the set's camera."""
-    model = shipped_once().model
-    assert isinstance(model, Universal), "the shipped model runs in torch"
-    words = ByWords(model, encoder, UTD_LABELS)
-    out: Measured = {}
-    for mode, key in (("inertial", "utd_zeroshot_acc"), ("pose2d", "utd_zeroshot_pose_acc")):
-        right = []
-        for own in utd_split(data / "utd-mhad", "published", mode, final=final).asked:
-            answer = words.scores(_said(model, own.stretch, mode)).mean(axis=0).argmax()
-            right.append(float(answer == own.label))
-        out[key] = Cases(np.array(right))
-    return out
-
-
-@torch.inference_mode()
-def _said(model: Universal, stretch: Stretch, mode: str) -> torch.Tensor:
-    """What is said (K, text) of a stretch's streams."""
-    streams = batch_of([stretch], LOOKS[mode])
-    if mode == "inertial":
-        hidden = model.felt(streams.felt[0], streams.felt_site[0])
-        said: torch.Tensor = model.felt_said(hidden, by_token(streams.felt_there[0]))
-        return said
-    hidden = model.seen(streams.seen[0], streams.site[0])
-    said = model.seen_said(hidden, by_token(streams.seen_there[0]))
-    return said
 
 
 def _key(run: Run) -> str:
@@ -142,6 +118,8 @@ def _key(run: Run) -> str:
         return f"utd_{run.labels}"
     if run.task in ("geotec", "wharf"):
         return f"{run.task}_{run.labels}"
+    if run.task == "openpack":
+        return run.task
     return f"utd_{'oddeven_' if run.task == 'utd-oddeven' else ''}{run.mode}"
 
 
@@ -155,6 +133,12 @@ def _scored(found: dict[str, Any]) -> dict[str, float]:
     scores = class_scores(truth, answer, len(found["names"]))
     subjects = np.array(found["subject"])
     each = [float((truth == answer)[subjects == name].mean()) for name in sorted(set(found["subject"]))]
-    return {
+    over_time = {}
+    if "track_truth" in found:
+        own, told = np.array(found["track_truth"]), np.array(found["track_answer"])
+        # No answer is a wrong one.
+        wrong = (own + 1) % len(found["names"])
+        over_time = {"track_f1": class_scores(own, np.where(told < 0, wrong, told), len(found["names"])).macro_f1}
+    return over_time | {
         "acc": scores.accuracy, "f1": scores.macro_f1, "acc_worst_subject": min(each), "acc_best_subject": max(each),
     }  # fmt: skip

@@ -1,6 +1,7 @@
-"""Labelled stretches of the benchmark of activities: UTD-MHAD's clips, GeoTec's and WHARF's recordings.
+"""Labelled stretches of the benchmark of activities: UTD-MHAD's clips, GeoTec's, WHARF's and OpenPack's recordings.
 
-Who trains and who is asked is split by subject; where a sensor is worn is never told to the model.
+Who trains and who is asked is split by subject, but for OpenPack's one session, which is split in time; where a sensor
+is worn is never told to the model.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import numpy as np
 from kinebind.bench import utd
 from kinebind.body.keypoints import coco17_world
 from kinebind.motion import Motion
+from kinebind.nn.universal import RATE_HZ
 from kinebind.poses import Poses
 from kinebind.readers import read_imu
 from kinebind.readers.geotec import read_geotec_labels
+from kinebind.readers.openpack_sessions import openpack_sessions
 from kinebind.readers.wharf import read_wharf_labels, wharf_person
 from kinebind.recording import Label
-from kinebind.tasks.recognise.by_examples import USUAL_LIMBS, Looks
-from kinebind.tasks.recognise.stretches import Labelled, labelled_pieces, stretch_of
+from kinebind.tasks.recognise.by_examples import USUAL_LIMBS, USUAL_STAY_S, Looks
+from kinebind.tasks.recognise.stretches import Labelled, Stretch, labelled_pieces, stretch_of, usual_length_s
 
 UTD_LABELS = (
     "swipe left", "swipe right", "wave", "clap", "throw", "cross arms", "basketball shoot", "draw x",
@@ -40,15 +43,29 @@ LOOKS = {
     "skeleton3d": Looks(WINDOW_S, USUAL_LIMBS, told=False), "both": Looks(WINDOW_S, USUAL_LIMBS, told=False),
 }  # fmt: skip
 _PIXELS_PER_M = 100.0
+_LEARNT, _ASKED = 0.6, 0.35
+"""Shares of a session that is split in time; between them lies what is neither."""
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """A whole recording to be asked, and its labels."""
+
+    stretch: Stretch
+    labels: tuple[Label, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Names of the classes, stretches to learn from and to be asked."""
+    """Names of the classes, stretches to learn from and to be asked; whole recordings to be asked, where there are any,
+    and how long each class lasts in those to learn from.
+    """
 
     names: tuple[str, ...]
     known: tuple[Labelled, ...]
     asked: tuple[Labelled, ...]
+    tracks: tuple[Told, ...] = ()
+    stays_s: tuple[float, ...] = ()
 
 
 def utd_split(folder: Path, protocol: str, mode: str, *, final: bool, actions: int = len(UTD_LABELS)) -> Split:
@@ -57,13 +74,13 @@ def utd_split(folder: Path, protocol: str, mode: str, *, final: bool, actions: i
     Without `final` the even subjects stay closed: 1, 3 and 5 train and 7 is asked.
     """
     known = UTD_TRAIN[protocol] if final else UTD_TRAIN["published"]
-    parts = (_utd(folder, known, mode), _utd(folder, utd.TEST if final else (7,), mode))
+    parts = (utd_labelled(folder, known, mode), utd_labelled(folder, utd.TEST if final else (7,), mode))
     known_part, asked = (tuple(own for own in part if own.label < actions) for part in parts)
     return Split(UTD_LABELS[:actions], known_part, asked)
 
 
 @cache
-def _utd(folder: Path, subjects: tuple[int, ...], mode: str) -> tuple[Labelled, ...]:
+def utd_labelled(folder: Path, subjects: tuple[int, ...], mode: str) -> tuple[Labelled, ...]:
     """Whole clips, as sensors ("inertial"), the set's camera ("pose2d"), the skeleton from the front and from the side
     ("skeleton3d"), or sensor and camera ("both").
     """
@@ -110,10 +127,42 @@ def _split(subjects: dict[Path, str], asked: set[str], labels_of: Callable[[Path
     names = tuple(sorted({label.name for own in labels.values() for label in own}))
     known: list[Labelled] = []
     apart: list[Labelled] = []
+    tracks: list[Told] = []
     for path, subject in subjects.items():
         whole = stretch_of(read_imu(path), told=False)
         (apart if subject in asked else known).extend(labelled_pieces(whole, labels[path], names, subject, WINDOW_S))
-    return Split(names, tuple(known), tuple(apart))
+        if subject in asked:
+            tracks.append(Told(whole, tuple(labels[path])))
+    stays_s = _stays_s(names, [own for path, own in labels.items() if subjects[path] not in asked])
+    return Split(names, tuple(known), tuple(apart), tuple(tracks), stays_s)
+
+
+def _stays_s(names: Sequence[str], labels: Sequence[Sequence[Label]]) -> tuple[float, ...]:
+    """How long each class lasts on average."""
+    each = [usual_length_s(own) for own in labels]
+    return tuple(float(np.mean([own[name] for own in each if name in own] or [USUAL_STAY_S])) for name in names)
+
+
+def openpack_split(folder: Path, session: int = 0) -> Split:
+    """OpenPack's operations within one session, both wrists: the first 60 % to learn from, the last 35 % asked.
+
+    A working example: one person, so nothing is said of others.
+    """
+    found = list(openpack_sessions(folder))[session]
+    imus = [imu for imu in found.imus if imu.site in ("left_wrist", "right_wrist")]
+    whole = stretch_of(imus, told=False)
+    start_s, end_s = found.labels[0].start_s, found.labels[-1].end_s
+    until_s, from_s = (start_s + part * (end_s - start_s) for part in (_LEARNT, 1.0 - _ASKED))
+    before = [own for own in found.labels if own.end_s <= until_s]
+    after = [own for own in found.labels if own.start_s >= from_s]
+    names = tuple(sorted({own.name for own in before}))
+    learnt = whole.cut(0, max(0, round(until_s * RATE_HZ) - whole.first))
+    held = whole.cut(max(0, round(from_s * RATE_HZ) - whole.first), whole.samples)
+    return Split(
+        names, tuple(labelled_pieces(learnt, before, names, found.name, WINDOW_S)),
+        tuple(labelled_pieces(held, after, names, found.name, WINDOW_S)),
+        (Told(held, tuple(own for own in after if own.name in names)),), _stays_s(names, [before]),
+    )  # fmt: skip
 
 
 def few(known: Sequence[Labelled], per_class: int, seed: int) -> list[Labelled]:

@@ -11,11 +11,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from kinebind.bench.har_data import LOOKS, UTD_WRIST, Split, few, geotec_split, share, utd_split, wharf_split
+from kinebind.bench.har_data import (
+    LOOKS,
+    UTD_WRIST,
+    Split,
+    few,
+    geotec_split,
+    openpack_split,
+    share,
+    utd_split,
+    wharf_split,
+)
 from kinebind.bench.har_rivals import Tcn, boosted
-from kinebind.nn.universal import Universal
+from kinebind.nn.recogniser import Recogniser, StreamModel
+from kinebind.nn.universal import RATE_HZ, Universal
 from kinebind.store import written_whole
 from kinebind.tasks.binder import shipped_once
+from kinebind.tasks.recognise.by_examples import ByExamples
 from kinebind.training.recognise_tuning import RecogniseTuning, fit, logits_of, tune_recogniser
 
 SEEDS = 5
@@ -29,7 +41,8 @@ SCRATCH_RATE = 1e-3
 
 @dataclass(frozen=True)
 class Run:
-    """One training. task: "utd-published", "utd-oddeven", "utd-wrist", "geotec" or "wharf". mode: UTD-MHAD's streams.
+    """One training. task: "utd-published", "utd-oddeven", "utd-wrist", "geotec", "wharf" or "openpack". mode:
+    UTD-MHAD's streams.
 
     method: "tuned", "frozen", "scratch", "tcn" or "boosted". labels: "all", "2shot" or "10pct".
     """
@@ -61,6 +74,7 @@ def runs(*, final: bool) -> list[Run]:
         if final:  # without, it asks who trains
             out += [Run("utd-oddeven", mode, "tuned", "all", seed) for mode in ("inertial", "skeleton3d", "both")]
         out += [Run("wharf", "inertial", method, part, seed) for part in SHARES for method in ("tuned", "scratch")]
+        out += [Run("openpack", "inertial", method, "all", seed) for method in ("tuned", "scratch", "boosted")]
         for method in ("tcn", "boosted"):
             out.append(Run("utd-published", "inertial", method, "all", seed))
             out += [Run("utd-wrist", "inertial", method, f"{shots}shot", seed) for shots in SHOTS]
@@ -78,21 +92,27 @@ def do(run: Run, data: Path, folder: Path, *, final: bool, steps_share: float = 
     elif run.labels in SHARES and SHARES[run.labels] < 1.0:
         known = share(known, SHARES[run.labels], run.seed)
     began_s = time.perf_counter()
-    answer = _answers(run, replace(split, known=tuple(known)), steps_share)
+    answer, model = _answers(run, replace(split, known=tuple(known)), steps_share)
     found: dict[str, Any] = {
         **asdict(run), "seconds": time.perf_counter() - began_s, "learnt_from": len(known), "names": list(split.names),
         "truth": [own.label for own in split.asked], "answer": [int(k) for k in answer],
         "subject": [own.group for own in split.asked],
     }  # fmt: skip
+    if isinstance(model, Recogniser) and split.tracks:
+        found |= _over_time(run, split, model)
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / f"{run.name}.json") as part:
         part.write_text(json.dumps(found), encoding="utf-8")
 
 
 def split_of(run: Run, data: Path, *, final: bool) -> Split:
-    """What a run learns from and is asked. WHARF, which chooses nothing, is asked in full by either benchmark."""
+    """What a run learns from and is asked. WHARF and OpenPack's session, which choose nothing, are asked by either
+    benchmark.
+    """
     if run.task == "geotec":
         return geotec_split(data / "geotec", final=final)
+    if run.task == "openpack":
+        return openpack_split(data / "openpack-u0209-s0500")
     if run.task == "wharf":
         return wharf_split(data / "wharf", run.seed)
     if run.task == "utd-wrist":
@@ -100,10 +120,33 @@ def split_of(run: Run, data: Path, *, final: bool) -> Split:
     return utd_split(data / "utd-mhad", run.task.removeprefix("utd-"), run.mode, final=final)
 
 
-def _answers(run: Run, split: Split, steps_share: float) -> np.ndarray:
+def _over_time(run: Run, split: Split, model: Recogniser) -> dict[str, Any]:
+    """What is answered at each window of whole recordings, smoothed, where there is a label; −1 for no answer."""
+    universal = shipped_once().model
+    assert isinstance(universal, Universal), "the shipped model runs in torch"
+    sensors = max(len(own.stretch.felt) for own in split.known)
+    found = ByExamples(model, universal.config, split.names, LOOKS[run.mode], 1.0, sensors, split.stays_s, {})
+    truth: list[int] = []
+    answer: list[int] = []
+    began_s, lasts_s = time.perf_counter(), 0.0
+    for told in split.tracks:
+        track = found.over(told.stretch).smoothed(found.stays_s)
+        lasts_s += told.stretch.samples / RATE_HZ
+        rows = np.isfinite(track.probabilities).all(axis=1)
+        best = np.where(rows, np.nan_to_num(track.probabilities).argmax(axis=1), -1)
+        for label in told.labels:
+            own = (track.time_s >= label.start_s) & (track.time_s < label.end_s)
+            truth += [split.names.index(label.name)] * int(own.sum())
+            answer += best[own].tolist()
+    x_realtime = lasts_s / (time.perf_counter() - began_s)
+    return {"track_truth": truth, "track_answer": answer, "x_realtime": x_realtime}
+
+
+def _answers(run: Run, split: Split, steps_share: float) -> tuple[np.ndarray, StreamModel | None]:
+    """What is answered to each that is asked, and the model, where it is a network."""
     looks = LOOKS[run.mode]
     if run.method == "boosted":
-        return boosted(split.known, split.asked, looks, run.seed)
+        return boosted(split.known, split.asked, looks, run.seed), None
     steps = STEPS if len(split.known) > 20 * len(split.names) or run.labels == "all" else FEW_STEPS
     config = RecogniseTuning(
         steps=max(1, round(steps_share * steps)), looks=looks, frozen=run.method == "frozen", seed=run.seed,
@@ -114,10 +157,10 @@ def _answers(run: Run, split: Split, steps_share: float) -> np.ndarray:
         torch.manual_seed(run.seed)
         if run.method == "tcn":
             model = fit(Tcn(classes), [], split.known, classes, config)
-            return logits_of(model, split.asked, config).argmax(dim=1).numpy()
+            return logits_of(model, split.asked, config).argmax(dim=1).numpy(), model
         universal = shipped_once().model
         assert isinstance(universal, Universal), "the shipped model runs in torch"
         if run.method == "scratch":
             universal = Universal(universal.config)
         recogniser = tune_recogniser(universal, split.known, classes, config)
-    return logits_of(recogniser, split.asked, config).argmax(dim=1).numpy()
+    return logits_of(recogniser, split.asked, config).argmax(dim=1).numpy(), recogniser

@@ -67,8 +67,17 @@ def motion_takes(root: str | Path, contract: Contract, sites: Sequence[str], see
 
 def simulated_take(file: MotionFile, contract: Contract, sites: Sequence[str], split: str, seed: int = 0) -> Take:
     """One file's take; raises InputError where it cannot be read, lacks a site, or is shorter than a window."""
+    recording = simulated_recording(file, sites, seed, contract.window_s)
+    return take_from_recording(recording.replace(meta=recording.meta | {"split": split}), contract)
+
+
+def simulated_recording(file: MotionFile, sites: Sequence[str], seed: int = 0, least_s: float = 0.5) -> Recording:
+    """A file's body with sensors at sites, before a camera, its label over all of it; meta: `source`, `group`.
+
+    Raises InputError where it cannot be read, lacks a site, or is shorter than `least_s`.
+    """
     motion = read_motion(file.path, **file.options)
-    if motion.duration_s < contract.window_s:
+    if motion.duration_s < least_s:
         raise InputError(f"{file.name} lasts {motion.duration_s:.1f} s.", "Leave it out.")
     rng = np.random.default_rng([seed, zlib.crc32(f"{file.source}/{file.name}".encode())])
     body = posture(motion)
@@ -78,6 +87,5 @@ def simulated_take(file: MotionFile, contract: Contract, sites: Sequence[str], s
     poses = film(body, camera, rate_hz=_FPS, errors=NORMAL, rng=rng)
     start_s, end_s = float(motion.time_s[0]), float(motion.time_s[-1])
     labels = (Label(start_s, end_s, file.label),) if file.label else ()
-    meta = {"split": split, "source": file.source, "group": file.group}
-    recording = Recording((poses,), imus, labels=labels, name=f"{file.source}/{file.name}", meta=meta)
-    return take_from_recording(recording, contract)
+    meta = {"source": file.source, "group": file.group}
+    return Recording((poses,), imus, labels=labels, name=f"{file.source}/{file.name}", meta=meta)

@@ -44,7 +44,7 @@ def test_a_track_is_what_windows_say_where_nothing_beyond_them_counts(known, sce
     start = 200 - whole.first
     piece = whole.cut(start, start + 100)
     logits = known.model(batch_of([piece], LOOKS))
-    track = known._over(piece, 2.0)
+    track = known.over(piece, 2.0)
     assert track.probabilities.shape == (1, 3)
     expected = (logits / 1.5).softmax(dim=-1).detach().numpy()
     np.testing.assert_allclose(track.probabilities, expected, atol=1e-5)

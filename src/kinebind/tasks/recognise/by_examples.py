@@ -86,9 +86,10 @@ class ByExamples:
         if not imus and not (views and self.looks.limbs):
             raise InputError("This recogniser was tuned without poses.", "Name a sensor, or tune it with poses.")
         stretch = stretch_of(imus, views if self.looks.limbs else (), told=self.looks.told)
-        return self._over(stretch, stride_s)
+        return self.over(stretch, stride_s)
 
-    def _over(self, stretch: Stretch, stride_s: float) -> Track:
+    def over(self, stretch: Stretch, stride_s: float = STRIDE_S) -> Track:
+        """The same of streams that are on the grid already. Raises InputError where they last less than a token."""
         tokens = stretch.samples // PER_TOKEN
         windows = SlidingWindows.over(tokens, self.looks.window_s, stride_s)
         with torch.inference_mode():
