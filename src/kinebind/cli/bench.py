@@ -19,21 +19,20 @@ if TYPE_CHECKING:
     from kinebind.nn.model import Model
     from kinebind.nn.sentences import SentenceEncoder
 
-_NAMES = ("sync", "simulate", "mobind", "zero-shot", "free-sources", "har")
+_NAMES = ("sync", "simulate", "mobind", "zero-shot", "free-sources", "multi3net", "har")
 _OF = {
-    "--small": ("sync", "mobind", "zero-shot", "free-sources", "har"), "--fit": ("sync",), "--smoke": ("mobind",),
-    "--minutes": ("mobind", "zero-shot", "free-sources", "har"),
-    "--work": ("mobind", "zero-shot", "free-sources", "har"), "--device": ("mobind",),
-    "--final": ("sync", "simulate", "mobind", "zero-shot", "har"),
+    "--small": ("sync", "mobind", "zero-shot", "free-sources", "multi3net", "har"),
+    "--fit": ("sync",), "--smoke": ("mobind",),
+    "--minutes": ("mobind", "zero-shot", "free-sources", "multi3net", "har"),
+    "--work": ("mobind", "zero-shot", "free-sources", "multi3net", "har"), "--device": ("mobind",),
+    "--final": ("sync", "simulate", "mobind", "zero-shot", "multi3net", "har"),
 }  # fmt: skip
 """The benchmarks that an option is for."""
 _WORK = Path(".kinebind-study")
 
 
 def bench(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Of sync, simulate, mobind, zero-shot, free-sources, har.")
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which one; docs/cli.md says what each measures.")],
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The unpacked data sets; by default KINEBIND_DATA.")
     ] = None,
@@ -100,7 +99,7 @@ def bench(
         har_folder = har.folder_of(work or _WORK, final=final, small=small)
         opened = har_folder.exists()
     else:
-        opened = False
+        opened = name == "multi3net"  # whose trainings look at none
     kept: Path | None = None
     rival: Model | None = None
     if name == "zero-shot" and not small:
@@ -138,17 +137,24 @@ def bench(
                 screen.answer({"format": "kinebind-bench-1", "left": waiting})
                 return 0
             metrics = har.metrics(folder, har_folder, encoder, final=final, small=small)
-        elif name == "free-sources":
-            from kinebind.bench import free_sources
+        elif name in ("free-sources", "multi3net"):
+            from kinebind.bench import free_sources, multi3net
 
             assert folder is not None
-            own_folder = (work or _WORK) / "free-sources"
-            waiting = free_sources.work(folder, own_folder, small=small, minutes=minutes)
+            own_folder = (work or _WORK) / name
+            waiting = (free_sources if name == "free-sources" else multi3net).work(
+                folder, own_folder, small=small, minutes=minutes
+            )
             if waiting:
                 screen.show(f"Not finished: {', '.join(waiting)}. The same command goes on.")
                 screen.answer({"format": "kinebind-bench-1", "left": waiting})
                 return 0
-            metrics = free_sources.metrics(folder, own_folder, small=small)
+            if name == "free-sources":
+                metrics = free_sources.metrics(folder, own_folder, small=small)
+            else:
+                if final:
+                    log_final(command, out)
+                metrics = multi3net.metrics(folder, own_folder, final=final, small=small)
         else:
             assert folder is not None
             metrics = _run(name, folder, rival, kept, final=final, fit=fit, small=small)
