@@ -10,10 +10,16 @@ import torch
 from kinebind.errors import InputError
 from kinebind.nn import Contract, build
 from kinebind.nn.losses import info_nce
-from kinebind.nn.multi3net import Multi3NetConfig, positions
+from kinebind.nn.multi3net import positions
 
-SMALL = {"width": 16, "heads": 2, "feedforward": 16, "dropout": 0.0, "text": 12}
-WRISTS = ("left_wrist", "right_wrist")
+SMALL = {
+    "sensors": ("left_wrist", "right_wrist"),
+    "width": 16,
+    "heads": 2,
+    "feedforward": 16,
+    "dropout": 0.0,
+    "text": 12,
+}
 
 
 @pytest.fixture
@@ -153,5 +159,4 @@ def test_settings_that_make_no_sense_are_refused(contract):
 
 def test_all_parts_have_a_sensor_where_none_is_named(contract):
     assert build("multi3net", contract, SMALL | {"sensors": ()}).sensors == contract.parts
-    assert Multi3NetConfig().sensors == WRISTS
     assert positions(30, 16).shape == (30, 16)

@@ -42,7 +42,7 @@ class Multi3NetConfig:
     without text. hidden_share: of a sensor's patches, in the reconstruction. temperature, sensor_dropout: see `Model`.
     """
 
-    sensors: tuple[str, ...] = ("left_wrist", "right_wrist")
+    sensors: tuple[str, ...] = ()
     width: int = 256
     heads: int = 8
     layers: int = 1
