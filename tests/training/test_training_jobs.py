@@ -13,8 +13,9 @@ from scipy.interpolate import CubicSpline
 from kinebind.errors import InputError
 from kinebind.nn.contract import Contract
 from kinebind.nn.model import Embedded, Model
+from kinebind.nn.recogniser import Experts, RecogniserConfig
 from kinebind.recording import Label
-from kinebind.tasks.recognise import Classes, Head
+from kinebind.tasks.recognise import Classes, ExpertHead, Head
 from kinebind.tasks.sync.annotations import Annotation
 from kinebind.training import finetune as tuning
 from kinebind.training.finetune import FineTuning, Tuned, finetune, load_head, save_tuned
@@ -275,6 +276,30 @@ def test_patience_ends_fine_tuning(trained, monkeypatch):
     monkeypatch.setattr(tuning._Run, "_accuracy", lambda self: next(given))
     tuned = finetune(trained, FineTuning(patience_epochs=2))
     assert (len(tuned.history), tuned.best_epoch, tuned.best_accuracy) == (4, 1, 0.7)
+
+
+def test_a_head_of_experts_is_the_networks_and_comes_back_from_its_file(trained, tmp_path):
+    config = FineTuning(most_epochs=8, encoder_rate=1e-3, head_rate=1e-2, batch_size=16, experts=3)
+    tuned = finetune(trained, config)
+    assert tuned.best_accuracy > 0.9
+    assert isinstance(tuned.head, ExpertHead)
+    _, path = save_tuned(tuned, tmp_path / "new")
+    again = load_head(path)
+    layer = Experts(tuned.head.gate.shape[1], RecogniserConfig(2, experts=3)).eval()
+    layer.load_state_dict({k: torch.from_numpy(v).float() for k, v in tuned.head.state().items()})
+    x = np.random.default_rng(0).normal(size=(7, tuned.head.gate.shape[1]))
+    expected = layer(torch.from_numpy(x).float()).detach().numpy()
+    for head in (tuned.head, again):
+        assert head.logits(x) == pytest.approx(expected, abs=1e-4)
+        assert head.answers(x).tolist() == expected.argmax(axis=1).tolist()
+    with pytest.raises(InputError, match="takes embeddings"):
+        again.logits(x[:, 1:])
+    with pytest.raises(InputError, match="2 classes, not 3"):
+        ExpertHead.from_state(Classes(("a", "b", "c")), again.state())
+    with pytest.raises(InputError, match="no mixture"):
+        ExpertHead.from_state(Classes(("a", "b")), {"weight": x})
+    with pytest.raises(InputError, match="-1 experts"):
+        FineTuning(experts=-1)
 
 
 def test_a_head_is_what_was_written(tmp_path, trained):

@@ -35,6 +35,9 @@ def har(
     ),
     batch: Annotated[int, typer.Option(metavar="N", help="Windows a step.")] = 64,
     seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="By default the recipe's.")] = None,
+    experts: Annotated[
+        int, typer.Option(metavar="N", min=0, help="A head of so many experts with a gate; 0 is linear.")
+    ] = 0,
     device: own.Device = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -49,7 +52,9 @@ def har(
     from kinebind.training.finetune import FineTuning, save_tuned
     from kinebind.training.finetune import finetune as tune
 
-    config = FineTuning(encoder_rate=rate, patience_epochs=patience, most_epochs=epochs, batch_size=batch, seed=seed)
+    config = FineTuning(
+        encoder_rate=rate, patience_epochs=patience, most_epochs=epochs, batch_size=batch, seed=seed, experts=experts
+    )
     with screen.busy("Fine-tuning"):
         tuned = tune(subject, config)
     model, head = save_tuned(tuned, out)

@@ -1,8 +1,8 @@
-"""Fine-tuning: a linear head for activities, and the IMU encoder below it, trained together on labelled windows.
+"""Fine-tuning: a head for activities, linear or of experts, and the IMU encoder below it, on labelled windows.
 
 Unlike `kinebind.training.loop` this takes minutes, so it is not resumed. The rest is as there: Adam, the recipe's
 seed, the epoch that is best in validation kept, a stop at a loss that is not finite; always in fp32. A folder then
-holds `best.safetensors`, the model, and `head.safetensors`, the `Head` that belongs to it.
+holds `best.safetensors`, the model, and `head.safetensors`, the head that belongs to it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from kinebind.errors import InputError
 from kinebind.nn.checkpoint import save as save_model
 from kinebind.nn.contract import Batch
 from kinebind.nn.model import Embedded, Model
+from kinebind.nn.recogniser import Experts, RecogniserConfig
 from kinebind.store import written_whole
-from kinebind.tasks.recognise import Classes, Head, class_scores
+from kinebind.tasks.recognise import Classes, ExpertHead, Head, class_scores
 from kinebind.training.batches import make_batch
 from kinebind.training.jobs.activities import classes_of, labelled
 from kinebind.training.jobs.result import Subject
@@ -45,6 +46,7 @@ class FineTuning:
     head_rate, encoder_rate: Adam's learning rates; a new head learns faster than an encoder that knows much already.
     patience_epochs: stop once validation accuracy has not risen for so long. most_epochs: stop there at the latest.
     batch_size: windows a step. seed: of the head, the order and dropout; None is the recipe's.
+    experts: of the head, which is linear with 0. balance: weight of the term that keeps them all in use.
     """
 
     head_rate: float = 1e-3
@@ -53,12 +55,16 @@ class FineTuning:
     most_epochs: int = 200
     batch_size: int = 64
     seed: int | None = None
+    experts: int = 0
+    balance: float = 0.01
 
     def __post_init__(self) -> None:
         for name in ("head_rate", "encoder_rate", "patience_epochs", "most_epochs", "batch_size"):
             value = getattr(self, name)
             if not 0 < value < float("inf") and not (name == "encoder_rate" and value == 0):
                 raise InputError(f"{name} = {value} is not above zero.", "Give a positive number.")
+        if self.experts < 0 or self.balance < 0:
+            raise InputError(f"{self.experts} experts with a balance of {self.balance}.", "Give zero or more.")
         if self.batch_size < 2:
             raise InputError("A batch of one window cannot be normalised.", "Give a batch_size of two or more.")
 
@@ -69,7 +75,7 @@ class Tuned:
     number, mean loss and validation accuracy."""
 
     model: Model
-    head: Head
+    head: Head | ExpertHead
     best_epoch: int
     best_accuracy: float
     history: list[dict[str, float]]
@@ -106,7 +112,7 @@ class _Run:
     """A fine-tuning under way."""
 
     best_model: Model
-    best_head: Head
+    best_head: Head | ExpertHead
 
     def __init__(self, subject: Subject, c: FineTuning, classes: Classes, train: Windows, valid: Windows) -> None:
         self.subject, self.config, self.classes = subject, c, classes
@@ -115,7 +121,11 @@ class _Run:
         self.model.recipe = subject.model.recipe or subject.recipe.text
         self.head: nn.Module = nn.Identity()
         width = self._logits(next(subject.batches(train.take(np.arange(1))))).shape[1]
-        self.head = nn.Linear(width, len(classes.names)).to(subject.device)
+        if c.experts:
+            sizes = RecogniserConfig(len(classes.names), experts=c.experts)
+            self.head = Experts(width, sizes).to(subject.device)
+        else:
+            self.head = nn.Linear(width, len(classes.names)).to(subject.device)
         encoder = [p for p in self.model.parameters() if p.requires_grad]
         self.optimiser = torch.optim.Adam([
             {"params": list(self.head.parameters()), "lr": c.head_rate}, {"params": encoder, "lr": c.encoder_rate},
@@ -128,20 +138,24 @@ class _Run:
         order = rng.permutation(len(self.train_windows))
         chunks = np.array_split(order, max(1, order.size // self.config.batch_size))  # none of one window
         self.model.train()
+        self.head.train()
         losses = [self._step(number, chunk) for chunk in chunks]
         self.model.eval()
+        self.head.eval()
         accuracy = self._accuracy()
         self.history.append({"epoch": number, "loss": float(np.mean(losses)), "accuracy": accuracy})
         if accuracy > self.best_accuracy:
             self.best_epoch, self.best_accuracy = number, accuracy
             self.best_model = copy.deepcopy(self.model).cpu()
             state = {name: tensor.detach().cpu().numpy() for name, tensor in self.head.state_dict().items()}
-            self.best_head = Head.from_state(self.classes, state)
+            self.best_head = (ExpertHead if self.config.experts else Head).from_state(self.classes, state)
 
     def _step(self, epoch: int, index: npt.NDArray[np.intp]) -> float:
         batch = make_batch(self.subject.store, self.model.contract, self.train_windows, index)
         self.optimiser.zero_grad(set_to_none=True)
         loss = F.cross_entropy(self._logits(batch), batch.label.to(self.subject.device))
+        if isinstance(self.head, Experts):
+            loss = loss + self.config.balance * self.head.balance
         if not torch.isfinite(loss):
             takes = sorted({self.subject.store.entries[e].name for e in self.train_windows.entry[index].tolist()})
             raise InputError(
@@ -189,16 +203,16 @@ def save_tuned(tuned: Tuned, folder: str | Path) -> tuple[Path, Path]:
     return target / BEST, target / HEAD
 
 
-def load_head(path: str | Path) -> Head:
+def load_head(path: str | Path) -> Head | ExpertHead:
     """A head that `save_tuned` wrote; raises InputError where the file is missing, damaged or of another kind."""
     try:
         with safe_open(str(path), framework="numpy") as file:
             names = json.loads((file.metadata() or {}).get(_KEY, "null"))
-            state = {name: file.get_tensor(name) for name in ("weight", "bias")} if names else {}
+            state = {name: file.get_tensor(name) for name in file.keys()} if names else {}  # noqa: SIM118
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}.", "Check the path.") from error
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise InputError(f"{path} is not a whole head ({error}).", "Fine-tune again.") from error
     if not names:
         raise InputError(f"{path} is a safetensors file, but no head.", "Give the head.safetensors of a fine-tuning.")
-    return Head.from_state(Classes(tuple(names)), state)
+    return (ExpertHead if "gate.weight" in state else Head).from_state(Classes(tuple(names)), state)

@@ -6,7 +6,7 @@ import numpy as np
 
 from kinebind.errors import InputError
 from kinebind.tasks.embed import Pairs
-from kinebind.tasks.recognise import Classes, Head, class_scores, fit_probe, nearest
+from kinebind.tasks.recognise import Classes, ExpertHead, Head, class_scores, fit_probe, nearest
 from kinebind.training.jobs.result import JobResult, Subject, after_drop, over_drops
 from kinebind.training.windows import Windows
 
@@ -34,7 +34,9 @@ def classes_of(subject: Subject) -> Classes:
     return Classes(names)
 
 
-def recognise(subject: Subject, dropped: tuple[int, ...] = (0,), head: Head | None = None, seed: int = 0) -> JobResult:
+def recognise(
+    subject: Subject, dropped: tuple[int, ...] = (0,), head: Head | ExpertHead | None = None, seed: int = 0
+) -> JobResult:
     """Accuracy and macro F1 of activities on frozen IMU embeddings, known from the training split.
 
     1-NN by cosine; a linear probe, its ridge chosen on the validation split; and, where given, a head that was
