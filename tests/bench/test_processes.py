@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from kinebind.bench.processes import parallel
+from kinebind.bench.processes import kept_in, once, parallel
 
 _LEFT_ALONE = """
 import os, sys, time
@@ -56,3 +56,32 @@ def _wait_until(happened) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("it did not happen within a minute")
+
+
+def test_what_is_kept_is_not_made_again(tmp_path):
+    made = []
+
+    def make(value):
+        made.append(value)
+        return value
+
+    with kept_in(tmp_path / "own"):
+        assert parallel(abs, range(-90, 0)) == list(range(90, 0, -1))
+        assert once(lambda: make(1)) == 1
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "own").iterdir()}
+    assert len(files) == 4
+    # The same calls in the same order; a piece that is lost is made again.
+    lost = sorted(files)[0]
+    lost.unlink()
+    with kept_in(tmp_path / "own"):
+        assert parallel(abs, range(-90, 0)) == list(range(90, 0, -1))
+        assert once(lambda: make(2)) == 1
+    assert made == [1]
+    assert lost.exists()
+    assert all(path.stat().st_mtime_ns == when for path, when in files.items() if path != lost)
+    # Elsewhere, and without a folder, nothing is taken from it.
+    with kept_in(tmp_path / "other"):
+        assert once(lambda: make(3)) == 3
+    with kept_in(None):
+        assert once(lambda: make(4)) == 4
+    assert made == [1, 3, 4]

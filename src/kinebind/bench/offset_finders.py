@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from kinebind.bench import baselines
-from kinebind.bench.processes import parallel
+from kinebind.bench.processes import parallel_if_many
 from kinebind.bench.scenes import timing_error_s
 from kinebind.clock import ClockMap, FloatArray
 from kinebind.imu import Imu
@@ -19,8 +19,6 @@ from kinebind.recording import Recording
 from kinebind.tasks.matching import Matcher, joint_curve, lags_between, peak_lag_s
 from kinebind.tasks.sync import ClockAnswer, Method, sync
 from kinebind.tasks.sync.confidence import TOLERANCE_S
-
-_MANY = 50
 
 OffsetFinder = Callable[[Sequence[Imu], Poses, tuple[float, float]], tuple[float, float | None]]
 """(sensors of one clock, one person's poses, smallest and largest offset in seconds) -> (video minus IMU time in
@@ -94,9 +92,7 @@ class SyncCase:
 def errors_s(finder: OffsetFinder, cases: Sequence[SyncCase], range_s: tuple[float, float]) -> FloatArray:
     """Timing error (K,) of each case, seconds: the largest over the overlap; infinite where there is no answer."""
     own = partial(_error_s, finder, range_s)
-    # Shared out where there is enough to make up for the start of processes.
-    found = parallel(own, cases) if len(cases) >= _MANY else [own(case) for case in cases]
-    return np.array(found, dtype=np.float64)
+    return np.array(parallel_if_many(own, cases), dtype=np.float64)
 
 
 def _error_s(finder: OffsetFinder, range_s: tuple[float, float], case: SyncCase) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 
 from kinebind.bench.assignment import Together
 from kinebind.bench.offset_finders import SyncCase
-from kinebind.bench.processes import workers
+from kinebind.bench.processes import parallel
 from kinebind.bench.scenes import Bodies, Source, filmed, present_sites, repeats, worn
 from kinebind.body.segments import Posture
 from kinebind.clock import ClockMap
@@ -124,13 +124,13 @@ class SimCases:
     """Draws cases from sources and keeps them, so that every method is given the same.
 
     sources: where motion comes from. share: of the counts asked for, in (0, 1]: a quick look takes fewer.
-    processes: how many draw; 1 draws here.
+    shared_out: whether the benchmarks' processes draw, or this one.
     """
 
-    def __init__(self, sources: Sequence[Source], *, share: float = 1.0, processes: int = 1) -> None:
+    def __init__(self, sources: Sequence[Source], *, share: float = 1.0, shared_out: bool = False) -> None:
         self.sources = tuple(sources)
         self.share = share
-        self.processes = processes
+        self.shared_out = shared_out
         self._drawn: dict[tuple[Spec, int], list[SyncCase]] = {}
         self._groups: dict[tuple[str, float, int], list[Together]] = {}
 
@@ -156,10 +156,7 @@ class SimCases:
         return max(1, round(count * self.share))
 
     def _made(self, make: Callable[[int], M], numbers: range) -> list[M]:
-        if self.processes == 1:
-            return [make(k) for k in numbers]
-        with workers(self.processes) as pool:
-            return list(pool.map(make, numbers, chunksize=4))
+        return parallel(make, numbers) if self.shared_out else [make(k) for k in numbers]
 
 
 @cache

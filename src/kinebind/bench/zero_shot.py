@@ -8,8 +8,7 @@ In the same run and on the same cases: `…_classical` is the synchroniser witho
 correlation, `…_syncwise` SyncWISE, `…_mobind` MoBind trained on the same clips for as many pairs. Clocks are the best
 guess of `kinebind sync`, refused or not; `…_matcher` is the model's own curve alone.
 
-It takes an hour or more: each part leaves its figures in a folder, from which the same command of the same commit goes
-on.
+It takes hours on two cores: what it has found lies in a folder, from which the same command of the same commit goes on.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ from kinebind.bench import utd, zero_shot_confidence, zero_shot_model, zero_shot
 from kinebind.bench.correlation_matcher import CorrelationMatcher
 from kinebind.bench.measured import Measured, compared, figures
 from kinebind.bench.offset_finders import ByMatcher, BySync, OffsetFinder, finder_syncwise
-from kinebind.bench.processes import WORKERS
+from kinebind.bench.processes import WORKERS, kept_in
 from kinebind.bench.results_file import commit
 from kinebind.bench.scenes import test_sources, validation_sources
 from kinebind.bench.sim_cases import SimCases
@@ -107,13 +107,17 @@ def run(
             metrics |= json.loads(path.read_text(encoding="utf-8"))
             continue
         started = time.perf_counter()
-        found = {key: float(value) for key, value in part(own).items() if np.isfinite(value)}
+        pieces = None if folder is None else folder / f"{name}-pieces"
+        with kept_in(pieces):
+            found = {key: float(value) for key, value in part(own).items() if np.isfinite(value)}
         log.info("%s: %.0f s, %d figures", name, time.perf_counter() - started, len(found))
         metrics |= found
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             with written_whole(path) as draft:
                 draft.write_text(json.dumps(found), encoding="utf-8")
+            if pieces is not None:
+                shutil.rmtree(pieces, ignore_errors=True)
     return metrics
 
 
@@ -150,7 +154,7 @@ def _neura(run: _Run) -> dict[str, float]:
 
 def _simulated(run: _Run) -> dict[str, float]:
     sources = (test_sources if run.final else validation_sources)(run.data)
-    cases = SimCases(sources, share=run.share, processes=WORKERS)
+    cases = SimCases(sources, share=run.share, shared_out=True)
     by: dict[str, Measured] = {}
     for name, find in run.finders().items():
         by[name] = zero_shot_sim.headline(cases, find)

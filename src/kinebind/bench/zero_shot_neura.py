@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from kinebind.bench import neura
 from kinebind.bench.assignment import SITES_HOW, shares_right, sites_table
 from kinebind.bench.measured import Cases, Measured, timing
 from kinebind.bench.offset_finders import OffsetFinder
+from kinebind.bench.processes import parallel_if_many
 from kinebind.clock import FloatArray
 from kinebind.tasks.matching import Matcher
 
@@ -65,7 +67,11 @@ def trivial(clips: Sequence[neura.Clip]) -> Measured:
 
 def _errors_s(clips: Sequence[neura.Clip], finder: OffsetFinder) -> FloatArray:
     """Signed errors (K,), found minus true offset, seconds."""
-    return np.array([finder(clip.imus, clip.poses, RANGE_S)[0] - clip.truth.offset_s for clip in clips])
+    return np.array(parallel_if_many(partial(_error_s, finder), clips), dtype=np.float64)
+
+
+def _error_s(finder: OffsetFinder, clip: neura.Clip) -> float:
+    return finder(clip.imus, clip.poses, RANGE_S)[0] - clip.truth.offset_s
 
 
 def _only(clip: neura.Clip, site: str) -> neura.Clip:

@@ -8,6 +8,7 @@ same. Retrieval and assignment know where the sensor is worn and which time is w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from kinebind.bench import utd
 from kinebind.bench.assignment import HOWS, NOW_S, people_table, shares_right
 from kinebind.bench.measured import Cases, Measured, timing
 from kinebind.bench.offset_finders import OffsetFinder, SyncCase, errors_s, finder_zero
+from kinebind.bench.processes import once
 from kinebind.bench.utd_joined import joined_cases, middle, together
 from kinebind.clock import FloatArray
 from kinebind.imu import Imu
@@ -96,7 +98,7 @@ def retrieval_2s(clips: Sequence[utd.Clip], matcher: Matcher, seed: int = 33) ->
     is compared with the limb of each pose that it is worn on.
     """
     pairs = [middle(c, MIDDLE_S) for c in clips]
-    scores = score_table(matcher, pairs, NOW_S)
+    scores = once(partial(score_table, matcher, pairs, NOW_S))
     out = recall("utd_retrieval_2s", scores)
     if len(clips) >= GALLERY:
         out |= recall_of_drawn("utd_retrieval_2s", scores, np.random.default_rng(seed))
@@ -109,7 +111,8 @@ def retrieval_full(clips: Sequence[utd.Clip], matcher: Matcher, seed: int = TRIM
     Each end of each stream loses its own amount of up to 0.3 s, and both clocks start at zero.
     """
     pairs = [trimmed(c, np.random.default_rng([seed, k])) for k, c in enumerate(clips)]
-    return recall("utd_retrieval_full", score_table(matcher, pairs, lags_between(FULL_RANGE_S)))
+    scores = once(partial(score_table, matcher, pairs, lags_between(FULL_RANGE_S)))
+    return recall("utd_retrieval_full", scores)
 
 
 def trimmed(clip: utd.Clip, rng: np.random.Generator) -> tuple[Imu, Poses]:
