@@ -207,7 +207,9 @@ def test_a_placeholder_becomes_its_figure(tmp_path):
     assert page("{{ sync.clips >= 300 }}") == "400, aim ≥ 300"
     assert page("{{ sync.lag_ms <= 5 | .1f }}") == "**7.2 (6.5–8.0)**, misses ≤ 5"
     text = "{{ sync.clips >= 300 }} {{ sync.lag_ms <= 5 | .1f }} {{ sync.lag_ms <= 8 }} {{ sync.gone <= 1 }}"
-    assert figures.missed(text, results) == "- `lag_ms`: **7.2 (6.5–8.0)**, misses ≤ 5"
+    assert figures.missed(text, results) == (
+        "- `lag_ms`: **7.2 (6.5–8.0)**, misses ≤ 5\n- Not measured yet: 1 of 4 aims."
+    )
     assert figures.missed("{{ sync.clips >= 300 }}", results) == "Every aim on this page is met."
     assert page("{{ sync.gone }}") == page("{{ gone.lag_ms }}") == "not measured"
     assert "commit `0123456789`" in page("{{ sync.about }}")

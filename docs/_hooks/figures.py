@@ -74,6 +74,10 @@ def is_missed(match: re.Match[str], results: dict[str, dict[str, Any]]) -> bool:
 def missed(markdown: str, results: dict[str, dict[str, Any]]) -> str:
     """The page's aims that are not met, as a list."""
     rows = [f"- `{m['key']}`: {figure(m, results)}" for m in FIGURE.finditer(markdown) if is_missed(m, results)]
+    aims = [m for m in FIGURE.finditer(markdown) if m["aim"] is not None]
+    waiting = [m["key"] for m in aims if results.get(m["file"], {}).get("metrics", {}).get(m["key"]) is None]
+    if waiting:
+        rows.append(f"- Not measured yet: {len(waiting)} of {len(aims)} aims.")
     return "\n".join(rows) or "Every aim on this page is met."
 
 
