@@ -17,6 +17,7 @@ import torch
 from kinebind.bench import utd, zero_shot_utd
 from kinebind.bench.measured import Measured, compared
 from kinebind.bench.processes import WORKERS
+from kinebind.bench.zero_shot import SLACK_S
 from kinebind.readers.motion_sets import MOTION_SETS, motion_files
 from kinebind.tasks.binder import from_file
 from kinebind.training.corpus import Corpus
@@ -29,8 +30,6 @@ log = logging.getLogger(__name__)
 
 STEPS = 1000
 SMALL_STEPS = 4
-SLACK_S = 0.04
-"""As `kinebind bench zero-shot` compares clips."""
 
 
 def work(data: Path, folder: Path, *, small: bool, minutes: float | None = None) -> list[str]:

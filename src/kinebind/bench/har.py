@@ -26,12 +26,11 @@ from typing import Any
 import numpy as np
 
 from kinebind.bench import har_words
+from kinebind.bench.har_data import universal
 from kinebind.bench.har_runs import FEW_STEPS, SCRATCH_RATE, SHOTS, STEPS, Run, do, runs
 from kinebind.bench.measured import Cases, Measured, figures
 from kinebind.bench.processes import WORKERS, workers
 from kinebind.nn.sentences import SentenceEncoder
-from kinebind.nn.universal import Universal
-from kinebind.tasks.binder import shipped_once
 from kinebind.tasks.recognise.scores import class_scores
 from kinebind.training.recognise_tuning import RecogniseTuning
 
@@ -43,10 +42,8 @@ SMALL = 0.02
 
 def folder_of(work: Path, *, final: bool, small: bool) -> Path:
     """Where the answers of the trainings are kept: of these weights and settings alone."""
-    model = shipped_once().model
-    assert isinstance(model, Universal), "the shipped model runs in torch"
     own = hashlib.sha256(repr((RecogniseTuning(), STEPS, FEW_STEPS, SCRATCH_RATE)).encode())
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted(universal().state_dict().items()):
         own.update(name.encode() + tensor.numpy().tobytes())
     return work / "har" / f"{'small' if small else 'test' if final else 'dev'}-{own.hexdigest()[:12]}"
 

@@ -16,13 +16,14 @@ import numpy as np
 from kinebind.bench import utd
 from kinebind.body.keypoints import coco17_world
 from kinebind.motion import Motion
-from kinebind.nn.universal import RATE_HZ
+from kinebind.nn.universal import RATE_HZ, Universal
 from kinebind.poses import Poses
 from kinebind.readers import read_imu
 from kinebind.readers.geotec import read_geotec_labels
 from kinebind.readers.openpack_sessions import openpack_sessions
 from kinebind.readers.wharf import read_wharf_labels, wharf_person
 from kinebind.recording import Label
+from kinebind.tasks.binder import shipped_once
 from kinebind.tasks.recognise.by_examples import USUAL_LIMBS, USUAL_STAY_S, Looks
 from kinebind.tasks.recognise.stretches import Labelled, Stretch, labelled_pieces, stretch_of, usual_length_s
 
@@ -163,6 +164,13 @@ def openpack_split(folder: Path, session: int = 0) -> Split:
         tuple(labelled_pieces(held, after, names, found.name, WINDOW_S)),
         (Told(held, tuple(own for own in after if own.name in names)),), _stays_s(names, [before]),
     )  # fmt: skip
+
+
+def universal() -> Universal:
+    """The shipped model, which runs in torch."""
+    model = shipped_once().model
+    assert isinstance(model, Universal), "the shipped model runs in torch"
+    return model
 
 
 def few(known: Sequence[Labelled], per_class: int, seed: int) -> list[Labelled]:

@@ -19,6 +19,7 @@ from kinebind.bench.har_data import (
     geotec_split,
     openpack_split,
     share,
+    universal,
     utd_split,
     wharf_split,
 )
@@ -26,7 +27,6 @@ from kinebind.bench.har_rivals import Tcn, boosted
 from kinebind.nn.recogniser import Recogniser, StreamModel
 from kinebind.nn.universal import RATE_HZ, Universal
 from kinebind.store import written_whole
-from kinebind.tasks.binder import shipped_once
 from kinebind.tasks.recognise.by_examples import ByExamples
 from kinebind.training.recognise_tuning import RecogniseTuning, fit, logits_of, tune_recogniser
 
@@ -122,10 +122,8 @@ def split_of(run: Run, data: Path, *, final: bool) -> Split:
 
 def _over_time(run: Run, split: Split, model: Recogniser) -> dict[str, Any]:
     """What is answered at each window of whole recordings, smoothed, where there is a label; −1 for no answer."""
-    universal = shipped_once().model
-    assert isinstance(universal, Universal), "the shipped model runs in torch"
     sensors = max(len(own.stretch.felt) for own in split.known)
-    found = ByExamples(model, universal.config, split.names, LOOKS[run.mode], 1.0, sensors, split.stays_s, {})
+    found = ByExamples(model, universal().config, split.names, LOOKS[run.mode], 1.0, sensors, split.stays_s, {})
     truth: list[int] = []
     answer: list[int] = []
     began_s, lasts_s = time.perf_counter(), 0.0
@@ -158,9 +156,8 @@ def _answers(run: Run, split: Split, steps_share: float) -> tuple[np.ndarray, St
         if run.method == "tcn":
             model = fit(Tcn(classes), [], split.known, classes, config)
             return logits_of(model, split.asked, config).argmax(dim=1).numpy(), model
-        universal = shipped_once().model
-        assert isinstance(universal, Universal), "the shipped model runs in torch"
+        known = universal()
         if run.method == "scratch":
-            universal = Universal(universal.config)
-        recogniser = tune_recogniser(universal, split.known, classes, config)
+            known = Universal(known.config)
+        recogniser = tune_recogniser(known, split.known, classes, config)
     return logits_of(recogniser, split.asked, config).argmax(dim=1).numpy(), recogniser

@@ -14,15 +14,13 @@ import numpy as np
 import torch
 
 from kinebind.bench import utd
-from kinebind.bench.har_data import LOOKS, UTD_LABELS, utd_labelled
+from kinebind.bench.har_data import LOOKS, UTD_LABELS, universal, utd_labelled
 from kinebind.bench.measured import Cases, Measured
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.nn.recogniser import by_token
 from kinebind.nn.sentences import SentenceEncoder
-from kinebind.nn.universal import Universal
 from kinebind.readers.motion_sets import MOTION_SETS, MotionFile
-from kinebind.tasks.binder import shipped_once
 from kinebind.tasks.recognise.by_words import ByWords
 from kinebind.tasks.recognise.prompts import in_words
 from kinebind.tasks.recognise.stretches import Stretch, stretch_of
@@ -83,7 +81,7 @@ def utd_clips(data: Path, encoder: SentenceEncoder, *, final: bool) -> Measured:
     """UTD-MHAD's 27 labels by their words alone: a sensor whose place is not told, and a person in the set's camera;
     of all clips, and apart of those whose label training named, and of the others.
     """
-    words = ByWords(_universal(), encoder, UTD_LABELS)
+    words = ByWords(universal(), encoder, UTD_LABELS)
     phrases = training_phrases(data)
     named = np.array([is_named(label, phrases) for label in UTD_LABELS])
     out: Measured = {}
@@ -100,7 +98,7 @@ def utd_clips(data: Path, encoder: SentenceEncoder, *, final: bool) -> Measured:
 @torch.inference_mode()
 def _said(stretch: Stretch, mode: str) -> torch.Tensor:
     """What is said (K, text) of a stretch's first sensor, or of the limbs of the person."""
-    model = _universal()
+    model = universal()
     streams = batch_of([stretch], LOOKS[mode])
     if mode == "inertial":
         hidden = model.felt(streams.felt[0], streams.felt_site[0])
@@ -109,12 +107,6 @@ def _said(stretch: Stretch, mode: str) -> torch.Tensor:
     hidden = model.seen(streams.seen[0], streams.site[0])
     said = model.seen_said(hidden, by_token(streams.seen_there[0]))
     return said
-
-
-def _universal() -> Universal:
-    model = shipped_once().model
-    assert isinstance(model, Universal), "the shipped model runs in torch"
-    return model
 
 
 def held_out(data: Path, encoder: SentenceEncoder, *, small: bool = False) -> Measured:
@@ -126,7 +118,7 @@ def held_out(data: Path, encoder: SentenceEncoder, *, small: bool = False) -> Me
     found = _said_of(files[:: 8 if small else 1])
     names = sorted({label for label, _, _ in found})
     label = np.array([names.index(own) for own, _, _ in found])
-    words = ByWords(_universal(), encoder, names)
+    words = ByWords(universal(), encoder, names)
     out: Measured = {}
     for kind, said in (
         ("imu", torch.stack([row[1] for row in found])),

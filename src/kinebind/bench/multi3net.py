@@ -86,7 +86,7 @@ def metrics(data: Path, folder: Path, *, final: bool, small: bool) -> dict[str, 
     for variant in VARIANTS:
         model = load_model(_best(folder, variant, small))
         assert isinstance(model, Multi3Net)
-        out |= figures({f"{key}{variant}": own for key, own in judged(model, _store(data, folder), variant).items()})
+        out |= figures({f"{key}{variant}": own for key, own in judged(model, _store(data, folder)).items()})
         out |= figures({f"{k}{variant}": own for k, own in labelled(data, model, final, seeds).items()}, suffix)
         if not variant:
             fresh = recipe_of("", small=small).build()
@@ -101,13 +101,13 @@ def metrics(data: Path, folder: Path, *, final: bool, small: bool) -> dict[str, 
 
 
 @torch.inference_mode()
-def judged(model: Multi3Net, store: WindowStore, variant: str = "") -> Measured:
+def judged(model: Multi3Net, store: WindowStore) -> Measured:
     """On the windows that validate: `m3_imu_pose_r1` among all of them, `pose2imu_r_wrist` of the norms of both wrists,
     `pose2imu_axes_r`, and `recon_r` of what was hidden.
     """
     model.eval()
     torch.manual_seed(0)
-    windows = split_windows(store, model.contract, recipe_of(variant).data, "val")
+    windows = split_windows(store, model.contract, load_recipe("multi3net").data, "val")
     felt, seen, norms, axes, hidden_r = [], [], [], [], []
     for batch in batches(store, model.contract, windows, 256):
         both = batch.imu_mask[:, model.at].all(dim=1) & batch.pose_mask.flatten(1).any(dim=1)

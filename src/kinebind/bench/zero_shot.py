@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 _COMMIT = re.compile("[0-9a-f]{40}")
 """What `kinebind.bench.results_file.commit` says where no file differs from the commit."""
-_SLACK_S = 0.04
+SLACK_S = 0.04
 """By how much clocks that count as right may be off for the model; chosen on development data."""
 _CONFIDENCE_EVERY = 2
 """Every second case of `kinebind bench sync`'s part on confidence."""
@@ -73,7 +73,7 @@ class _Run:
 
     def matchers(self) -> dict[str, Matcher]:
         """Ways to compare a sensor with a limb, the model's first."""
-        return {"universal": self.binder.matcher(told=0.0, slack_s=_SLACK_S), "correlation": CorrelationMatcher()}
+        return {"universal": self.binder.matcher(told=0.0, slack_s=SLACK_S), "correlation": CorrelationMatcher()}
 
     def splits(self) -> dict[str, list[utd.Clip]]:
         """Clips of UTD-MHAD by the suffix of their figures."""
