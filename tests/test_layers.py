@@ -1,4 +1,4 @@
-"""Imports go one way: types, readers, body, models, tasks, report, output, then training, benchmarks, command line."""
+"""Imports go one way: types, readers, body, video, models, tasks, report, output, then training, benchmarks, command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import kinebind
 
 SOURCE = Path(kinebind.__file__).parent
-LAYERS = ("", "readers", "body", "nn", "tasks", "report", "output", "training", "bench", "cli")
+LAYERS = ("", "readers", "body", "video", "nn", "tasks", "report", "output", "training", "bench", "cli")
 """From the bottom to the top; "" are the types, which lie in the package itself."""
 
 

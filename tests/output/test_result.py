@@ -24,7 +24,7 @@ PERIODIC = Reason("periodic", "The motion repeats.", "Narrow the search.")
 @pytest.fixture
 def no_report(monkeypatch):
     """The page has its own tests; here a line stands in its place where many folders are written."""
-    monkeypatch.setattr(output, "write_report", lambda recording, result, path: path.write_text("<p>page</p>"))
+    monkeypatch.setattr(output, "write_report", lambda recording, result, path, **_: path.write_text("<p>page</p>"))
 
 
 def numbers(table, name):
@@ -260,7 +260,7 @@ def test_a_failure_half_way_leaves_everything_as_it_was(tmp_path, monkeypatch, e
         out.mkdir()
         (out / "sync.json").write_text("old")
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise InputError("Cannot write: no space left on device.", "Free some space.")
 
     monkeypatch.setattr(output, "write_report", full)

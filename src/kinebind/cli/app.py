@@ -12,7 +12,9 @@ import typer
 
 import kinebind
 from kinebind.cli import INTERRUPTED, options
+from kinebind.cli.align import align
 from kinebind.cli.bench import bench
+from kinebind.cli.calibrate import calibrate
 from kinebind.cli.console import show_error
 from kinebind.cli.convert import convert
 from kinebind.cli.corpus import corpus
@@ -24,6 +26,7 @@ from kinebind.cli.export import export
 from kinebind.cli.finetune import finetune
 from kinebind.cli.inspect import inspect
 from kinebind.cli.locate import locate
+from kinebind.cli.pose import pose
 from kinebind.cli.recognise import recognise
 from kinebind.cli.search import search
 from kinebind.cli.simulate import simulate
@@ -62,9 +65,9 @@ def _common(
 
 
 _COMMANDS: dict[str, options.Command] = {
-    "sync": sync, "locate": locate, "search": search, "simulate": simulate, "inspect": inspect, "convert": convert,
-    "embed": embed, "recognise": recognise, "train": train, "test": evaluate, "export": export, "demo": demo,
-    "bench": bench,
+    "align": align, "pose": pose, "sync": sync, "locate": locate, "search": search, "simulate": simulate, "inspect": inspect, "convert": convert,
+    "embed": embed, "recognise": recognise, "train": train, "test": evaluate, "export": export, "calibrate": calibrate,
+    "demo": demo, "bench": bench,
 }  # fmt: skip
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)

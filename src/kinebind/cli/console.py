@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -23,11 +24,14 @@ class Screen:
         self.json, self.quiet = json, quiet
         self._out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
         self._err = Console(stderr=True, highlight=False, markup=False)
+        self._memory: Console | None = None
 
     def show(self, what: RenderableType) -> None:
         """A part of the result, for people."""
         if not self.json:
             self._out.print(what)
+        if self._memory is not None:
+            self._memory.print(what)
 
     def note(self, text: str, *, one_line: bool = False) -> None:
         """Sentences beside the result, for people; one_line cuts them off at the edge of the screen."""
@@ -38,6 +42,24 @@ class Screen:
         """What happens meanwhile, to stderr."""
         if not self.quiet:
             self._err.print(text, style="dim")
+
+    def record(self) -> None:
+        """From here on, remember what is shown, or would be."""
+        self._memory = Console(file=io.StringIO(), record=True, highlight=False, markup=False, width=PIPED_WIDTH)
+
+    def recorded(self) -> str:
+        """What was shown since `record`, plain text; nothing is remembered from here on."""
+        memory, self._memory = self._memory, None
+        return "" if memory is None else memory.export_text().rstrip("\n")
+
+    @contextlib.contextmanager
+    def steps(self) -> Iterator[Callable[[str], None]]:
+        """Tells what is done next: a spinner on a terminal, a line each elsewhere."""
+        if self.quiet or not sys.stderr.isatty():
+            yield self.say
+            return
+        with self._err.status("") as status:
+            yield status.update
 
     def answer(self, result: dict[str, Any]) -> None:
         """The result as JSON, where that was asked for; numbers that are not finite are null."""

@@ -9,10 +9,11 @@ import typer
 
 from kinebind.cli import options
 from kinebind.cli.console import Screen
-from kinebind.cli.files import write_imu_table, write_poses
+from kinebind.cli.files import write_imu_table
 from kinebind.cli.job_files import nothing_idle, read_any
 from kinebind.cli.settings import Settings
 from kinebind.errors import InputError
+from kinebind.readers.poses_npz import write_npz
 from kinebind.recording import Recording
 from kinebind.store import SUFFIX, save
 
@@ -66,7 +67,7 @@ def _write(recording: Recording, target: Path, ending: str, source: Path) -> str
     if ending == ".npz":
         if not recording.people:
             raise InputError(f"{source} holds no 2D poses, and .npz holds nothing else.", f"Choose {SUFFIX}.")
-        write_poses(recording.people, target)
+        write_npz(recording.people, target)
         return _list(recording.replace(people=()))
     if not recording.imus:
         raise InputError(

@@ -17,7 +17,7 @@ from kinebind.body.imu_simulate import BODY_WORN
 from kinebind.body.made_up import made_up_motion
 from kinebind.cli import options
 from kinebind.cli.console import Screen
-from kinebind.cli.files import write_imu_table, write_poses, write_toml
+from kinebind.cli.files import write_imu_table, write_toml
 from kinebind.cli.job_files import read_toml
 from kinebind.cli.simulated import Device, from_zero, recorded, truth
 from kinebind.cli.sync import run
@@ -25,6 +25,7 @@ from kinebind.cli.sync_table import show_result
 from kinebind.clock import ClockMap
 from kinebind.imu import GRAVITY_M_S2, Imu
 from kinebind.output.folder import check_out, folder_written_whole
+from kinebind.readers.poses_npz import write_npz
 from kinebind.recording import Recording
 from kinebind.store import written_whole
 from kinebind.tasks.sync import SyncResult
@@ -87,7 +88,7 @@ def _record(devices: list[Device], folder: Path, seed: int) -> list[str]:
     recording = recorded(people, devices, errors=NORMAL, effects=BODY_WORN, fps=30.0, rng=for_scene)
     by_clock = recording.clocks()
     with folder_written_whole(folder) as part:
-        write_poses(recording.people, part / "poses.npz")
+        write_npz(recording.people, part / "poses.npz")
         write_imu_table(by_clock["recorder"], part / "recorder.csv")
         _write_watch(by_clock["watch"][0], part / "watch.csv")
         for name in ("phone", "spare"):

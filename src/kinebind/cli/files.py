@@ -1,4 +1,4 @@
-"""Files that Kinebind writes and reads again: sensors as tables, poses as .npz, recording.toml."""
+"""Files that Kinebind writes and reads again: sensors as tables, recording.toml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pyarrow as pa
 from kinebind.errors import InputError
 from kinebind.imu import Imu
 from kinebind.output.tables import channels, column, write_table
-from kinebind.poses import Poses
 from kinebind.store import written_whole
 
 
@@ -36,26 +35,6 @@ def write_imu_table(imus: Sequence[Imu], path: Path) -> None:
         for name, unit, values in channels(imu):
             columns[f"{prefix}{name}{f' ({unit})' if unit else ''}"] = column(values)
     write_table(pa.table(columns), path)
-
-
-def write_poses(people: Sequence[Poses], path: Path) -> None:
-    """Write people to an .npz, whole or not at all, on the union of their frames; NaN where somebody is not seen."""
-    time_s = np.unique(np.concatenate([p.time_s for p in people]))
-    points = np.full((time_s.size, len(people), 17, 2), np.nan)
-    scores = np.full((time_s.size, len(people), 17), np.nan)
-    for k, person in enumerate(people):
-        at = np.searchsorted(time_s, person.time_s)
-        points[at, k] = person.keypoints_px
-        # In the file a score of zero, or none, would make a keypoint count as missing.
-        scores[at, k] = np.where(np.isnan(person.scores), 1.0, np.maximum(person.scores, 1e-6))
-    arrays = {
-        "keypoints_px": points, "scores": scores, "time_s": time_s, "persons": np.array([p.person for p in people]),
-    }  # fmt: skip
-    size = people[0].image_size_px
-    if size is not None:
-        arrays["image_size"] = np.array(size)
-    with written_whole(path) as part, part.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def write_toml(path: Path, facts: dict[str, object], sensors: Sequence[dict[str, object]]) -> None:

@@ -75,12 +75,12 @@ def locate(
         result = replace(
             result, notes=(*result.notes, "Sensors are taken to run on the video's clock (--search, --clocks).")
         )
-    told = result.to_dict() | {"inputs": _inputs(recording)}
+    told = result.to_dict() | {"inputs": inputs_of(recording)}
     if out is not None:
         with folder_written_whole(out) as folder, written_whole(folder / RESULT) as part:
             part.write_text(json_module.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         told["out"] = str(out)
-    _show(result, screen)
+    show_findings(result, screen)
     if out is not None:
         screen.show(f"Written to {out}: {RESULT}")
     screen.answer(told)
@@ -127,13 +127,14 @@ def clocks_of(path: Path, recording: Recording) -> dict[str, ClockMap]:
     return ours
 
 
-def _inputs(recording: Recording) -> dict[str, Any]:
+def inputs_of(recording: Recording) -> dict[str, Any]:
+    """What the readers had to say, as plain values."""
     people = [{"person": p.person, "notes": list(p.notes)} for p in recording.people]
     imus = [{"name": i.name, "clock_id": i.clock_id, "notes": list(i.notes)} for i in recording.imus]
     return {"people": people, "imus": imus}
 
 
-def _show(result: LocateResult, screen: Screen) -> None:
+def show_findings(result: LocateResult, screen: Screen) -> None:
     """The table of all sensors, then what there is to know besides."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("sensor", "person", "site"):

@@ -15,7 +15,7 @@ from kinebind.body.imu_simulate import PRESETS
 from kinebind.body.made_up import made_up_motion
 from kinebind.cli import options
 from kinebind.cli.console import Screen
-from kinebind.cli.files import write_imu_table, write_poses, write_toml
+from kinebind.cli.files import write_imu_table, write_toml
 from kinebind.cli.inputs import format_of, motion_options
 from kinebind.cli.settings import MOTION_SETTINGS, Settings
 from kinebind.cli.simulated import Device, from_zero, recorded, truth
@@ -25,6 +25,7 @@ from kinebind.motion import Motion
 from kinebind.output.folder import check_out, folder_written_whole
 from kinebind.parts import parse_site
 from kinebind.readers import read_motion
+from kinebind.readers.poses_npz import write_npz
 from kinebind.recording import Recording
 from kinebind.store import save
 
@@ -207,7 +208,7 @@ def _write(recording: Recording, facts: dict[str, object], out: Path, kind: str)
         if kind == "kinebind":
             save(recording, part / "recording.kinebind")
             return ["recording.kinebind", "truth.json"]
-        write_poses(recording.people, part / "poses.npz")
+        write_npz(recording.people, part / "poses.npz")
         sensors: list[dict[str, object]] = []
         for imu in recording.imus:
             file = f"{imu.name}.{kind}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import math
+import mimetypes
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kinebind.recording import Label
 
@@ -32,8 +33,13 @@ def write_csv(path: str | Path, tracks: Mapping[str, Stretches]) -> Path:
     return Path(path)
 
 
-def write_elan(path: str | Path, tracks: Mapping[str, Stretches], zero_s: float = 0.0) -> Path:
-    """ELAN's annotations (.eaf, version 3.0): a tier for each stream; milliseconds from zero_s of its clock."""
+def write_elan(
+    path: str | Path, tracks: Mapping[str, Stretches], zero_s: float = 0.0, *, media: Path | None = None
+) -> Path:
+    """ELAN's annotations (.eaf, version 3.0): a tier for each stream; milliseconds from zero_s of its clock.
+
+    media: a video that ELAN opens beside them.
+    """
     document = ET.Element(
         "ANNOTATION_DOCUMENT",
         {
@@ -41,7 +47,11 @@ def write_elan(path: str | Path, tracks: Mapping[str, Stretches], zero_s: float 
             "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance", "xsi:noNamespaceSchemaLocation": _SCHEMA,
         },
     )  # fmt: skip
-    ET.SubElement(document, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
+    header = ET.SubElement(document, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
+    if media is not None:
+        kind = mimetypes.guess_type(media.name)[0] or "video/mp4"
+        facts = {"MEDIA_URL": media.resolve().as_uri(), "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": f"./{media.name}"}
+        ET.SubElement(header, "MEDIA_DESCRIPTOR", facts)
     order = ET.SubElement(document, "TIME_ORDER")
     number = 0
     for stream, stretches in tracks.items():
@@ -73,22 +83,26 @@ def write_label_studio(path: str | Path, tracks: Mapping[str, Stretches], versio
     """
     tasks = []
     for stream, stretches in tracks.items():
-        regions = [
-            {
-                "id": f"r{k + 1}", "from_name": _LABEL_STUDIO[0], "to_name": _LABEL_STUDIO[1],
-                "type": "timeserieslabels", "score": round(sure, 4),
-                "value": {
-                    "start": round(label.start_s, 3), "end": round(label.end_s, 3), "instant": False,
-                    "timeserieslabels": [label.name],
-                },
-            }
-            for k, (label, sure) in enumerate(stretches)
-        ]  # fmt: skip
         score = round(sum(sure for _, sure in stretches) / len(stretches), 4) if stretches else 0.0
-        prediction = {"model_version": version, "score": score, "result": regions}
+        prediction = {"model_version": version, "score": score, "result": regions(stretches)}
         tasks.append({"data": {"stream": stream}, "predictions": [prediction]})
     Path(path).write_text(json.dumps(tasks, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return Path(path)
+
+
+def regions(stretches: Stretches) -> list[dict[str, Any]]:
+    """Stretches as Label Studio's regions of a time series."""
+    return [
+        {
+            "id": f"r{k + 1}", "from_name": _LABEL_STUDIO[0], "to_name": _LABEL_STUDIO[1],
+            "type": "timeserieslabels", "score": round(sure, 4),
+            "value": {
+                "start": round(label.start_s, 3), "end": round(label.end_s, 3), "instant": False,
+                "timeserieslabels": [label.name],
+            },
+        }
+        for k, (label, sure) in enumerate(stretches)
+    ]  # fmt: skip
 
 
 def write_windows(path: str | Path, tracks: Mapping[str, Track]) -> Path:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kinebind.errors import InputError
 from kinebind.imu import Imu
@@ -24,9 +24,13 @@ from kinebind.output.folder import folder_written_whole
 from kinebind.output.tables import write_table
 from kinebind.recording import Recording
 from kinebind.report import write_report
+from kinebind.report.page import Pictures
 from kinebind.report.signals import Reference, find_references
 from kinebind.store import written_whole
 from kinebind.tasks.sync.result import ClockAnswer, SyncResult
+
+if TYPE_CHECKING:  # it brings torch, which takes long to import
+    from kinebind.tasks.locate.result import LocateResult
 
 TableKind = Literal["parquet", "csv"]
 _RESULT, _REPORT = "sync.json", "report.html"
@@ -41,11 +45,16 @@ def write_result(
     table: TableKind = "parquet",
     poses: bool = True,
     rate_hz: float | None = None,
+    located: LocateResult | None = None,
+    pictures: Pictures | None = None,
+    further: Callable[[Path], Sequence[str]] = lambda _: (),
 ) -> tuple[Path, ...]:
     """Write a synchronisation into a folder and return the files' paths; the folder is made where it is missing.
 
     table: format of the aligned tables. poses: whether the joined table holds the keypoints too.
     rate_hz: rows a second of the joined table; by default the video's own frames.
+    located, pictures: what the report tells beside the clocks. further: writes more files into the folder that it is
+    given, which becomes the result's, and gives their names.
     Refused clocks get no table, and pieces below the confidence of an answer no rows; `sync.json` tells which.
 
     A failure leaves the folder as it was. In one that exists, files of the same names are replaced, tables that an
@@ -59,6 +68,8 @@ def write_result(
     target = Path(folder)
     with folder_written_whole(target, outdated=_listed_tables(target / _RESULT)) as part:
         names = _write_all(recording, result, part, table, poses, rate_hz)
+        write_report(recording, result, part / _REPORT, located=located, pictures=pictures)
+        names = [*further(part), *names]
     return tuple(target / name for name in names)
 
 
@@ -87,7 +98,6 @@ def _write_all(
         names.append(name)
         files["joined"][reference.name] = name
         write_table(joined_table(sensors, reference, poses=poses, rate_hz=rate_hz), part / name)
-    write_report(recording, result, part / _REPORT)
     told = result.to_dict() | {"files": files}
     with written_whole(part / _RESULT) as path:
         path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 import kinebind
+from kinebind.clock import FloatArray
 from kinebind.imu import Imu
 from kinebind.poses import Poses
 from kinebind.recording import Recording
@@ -24,17 +26,36 @@ from kinebind.resample import default_max_gap_s
 from kinebind.store import written_whole
 from kinebind.tasks.sync.result import ClockAnswer, SyncResult
 
+if TYPE_CHECKING:  # it brings torch, which takes long to import
+    from kinebind.tasks.locate.result import Finding, LocateResult
+
 _STRIP_S = 3.0  # a movement and its return fit in
 _AROUND_S = 0.6  # close look at the evidence: wider than a jump of one step of a fast walk
 
 
-def write_report(recording: Recording, result: SyncResult, path: str | Path) -> None:
+class Pictures(Protocol):
+    """Where pictures of the people come from, such as `kinebind.video.stills.Stills`."""
+
+    def pieces(self, times_s: Sequence[float], boxes: Sequence[FloatArray]) -> list[str | None]:
+        """Pictures as `data:` addresses of boxes (4,) left, top, right, bottom in the poses' pixels, a time each."""
+        ...
+
+
+def write_report(
+    recording: Recording,
+    result: SyncResult,
+    path: str | Path,
+    *,
+    located: LocateResult | None = None,
+    pictures: Pictures | None = None,
+) -> None:
     """Write a synchronisation as one HTML page without any outside resource, whole or not at all.
 
-    recording: what was synchronised. result: its answers. path: the file, by custom `report.html`.
+    recording: what was synchronised. result: its answers. path: the file, by custom `report.html`. located: who wears
+    each sensor and where, if that was found too. pictures: shown behind the skeletons.
     Raises InputError where the recording lacks the result's reference, or the place cannot be written.
     """
-    page = _render(_context(recording, result))
+    page = _render(_context(recording, result, located, pictures))
     with written_whole(path) as part:
         part.write_text(page, encoding="utf-8")
 
@@ -48,10 +69,16 @@ def _render(context: dict[str, Any]) -> str:
     return environment.from_string(source).render(context)
 
 
-def _context(recording: Recording, result: SyncResult) -> dict[str, Any]:
+def _context(
+    recording: Recording, result: SyncResult, located: LocateResult | None, pictures: Pictures | None
+) -> dict[str, Any]:
     references = find_references(recording, result)
     told = result.to_dict()
     views, strips = _views(recording, result, references)
+    for strip_of in strips.values() if pictures is not None else ():
+        strip_of["images"] = pictures.pieces(
+            [p.time_s for p in strip_of["pictures"]], [np.array(p.box_px) for p in strip_of["pictures"]]
+        )
     answered = sum(a.answered for a in result.answers)
     distinct = list(dict.fromkeys(references))
     return {
@@ -67,6 +94,8 @@ def _context(recording: Recording, result: SyncResult) -> dict[str, Any]:
         ],
         "strips": list(strips.values()),
         "sensors": _sensors(recording, result),
+        "wearers": [] if located is None else [_wearer(f) for f in located.findings],
+        "wearers_notes": () if located is None else located.notes,
         "version": kinebind.__version__,
     }
 
@@ -103,7 +132,20 @@ def _strip(view: ClockView, answers: list[ClockAnswer]) -> dict[str, Any]:
         "pictures": strip(poses, moments(poses, window or view.window_s), sites),
         "refused": "refused" in sites.values(),
         "origin_s": view.origin_s,
+        "images": [None] * 99,
     }
+
+
+def _wearer(finding: Finding) -> dict[str, Any]:
+    share = finding.person_probability if finding.site is None else finding.probability
+    return {
+        "sensor": finding.sensor, "located": finding.located, "status": _STATUS[finding.status],
+        "person": finding.person, "site": (finding.site or "").replace("_", " "),
+        "sure": None if finding.status == "unusable" else share, "note": finding.note,
+    }  # fmt: skip
+
+
+_STATUS = {"found": "found", "nobody": "nobody in view", "unsure": "not sure", "unusable": "not usable"}
 
 
 def _headline(answered: int, total: int) -> str:

@@ -36,6 +36,7 @@ class Picture:
 
     lines: (x1, y1, x2, y2, kind), kind "worn" and a state where a sensor is on that limb,
     else "far" on the right side, else "".
+    box_px: left, top, right, bottom of what the picture shows, in the poses' pixels.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Picture:
     lines: tuple[tuple[float, float, float, float, str], ...]
     head: tuple[float, float, float] | None
     rings: tuple[tuple[float, float, str], ...]
+    box_px: tuple[float, float, float, float]
 
 
 def moments(poses: Poses, window_s: tuple[float, float], count: int = 9) -> np.ndarray:
@@ -82,9 +84,17 @@ def strip(poses: Poses, frames: np.ndarray, sites: Mapping[str, str]) -> list[Pi
             if np.isfinite(cell[[a, b]]).all():
                 x1, y1, x2, y2 = (round(float(v), 1) for v in (*cell[a], *cell[b]))
                 lines.append((x1, y1, x2, y2, kind))
+        half = np.array(CELL) / 2 / scale
         rings = [(*place, state) for site, state in sites.items() if (place := _place(cell, site)) is not None]
         pictures.append(
-            Picture(number, float(poses.time_s[frame]), tuple(lines), _head(cell, height * scale), tuple(rings))
+            Picture(
+                number,
+                float(poses.time_s[frame]),
+                tuple(lines),
+                _head(cell, height * scale),
+                tuple(rings),
+                tuple(float(v) for v in (*(centre - half), *(centre + half))),
+            )  # fmt: skip
         )
     return pictures
 

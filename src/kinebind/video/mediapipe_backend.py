@@ -1,0 +1,211 @@
+"""MediaPipe's pose landmarker, asked for each person around the place where that person is expected.
+
+Its detector looks at 224 pixels of what it is given, so that in a whole picture people who are small or close to
+others are missed. Each person who is followed is therefore looked for in a square of her own, and from time to time
+everybody is in the whole picture and in overlapping squares of it. Frames are looked at one by one: MediaPipe's own
+smoothing over time, which makes poses late, is off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import cv2
+import numpy as np
+
+from kinebind.clock import FloatArray
+from kinebind.errors import InputError
+from kinebind.video.appearance import torso_colours
+from kinebind.video.backend import Image, Seen
+from kinebind.video.mediapipe_model import model_file, needs_mediapipe
+from kinebind.video.oks import similarity
+
+COCO_FROM_MEDIAPIPE = [0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
+"""MediaPipe's landmarks that are COCO's keypoints, in COCO's order."""
+_AROUND = 1.4
+"""Side of the square around a person in which she is looked for, in units of the longer side of her box."""
+_SIDE_PX = 448
+"""Squares larger than this are made smaller: the networks see 224 and 256 pixels of them."""
+_SMALLEST_PX = 48
+_VISIBLE = 0.5
+"""A joint that is less likely than this to be in the picture and not hidden is not seen."""
+_SAME_PERSON = 0.45
+"""Similarity of two sets of keypoints above which they are of one person."""
+_OVERLAP = 0.35
+_ALL_PEOPLE = 6
+"""How many people one look at the whole picture may find; those whom it misses are found in its squares."""
+_TOO_FEW = 5
+
+
+class MediaPipeBackend:
+    """Poses by MediaPipe's Tasks; satisfies `kinebind.video.backend.PoseBackend`."""
+
+    lag_s = 0.0
+    """Single frames are looked at; `kinebind bench video` measures what remains (`pose_lag_ms`)."""
+
+    def __init__(self, model: Path | None = None, *, threads: int = 2) -> None:
+        """model: a .task bundle, or None for ours. Raises InputError where it, or MediaPipe, is not to be had."""
+        needs_mediapipe()
+        path = model_file(model)
+        self.name = f"mediapipe-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}-1"
+        self._one: SimpleQueue[Any] = SimpleQueue()
+        self._all: Any = None
+        with _silent():
+            for _ in range(threads):
+                self._one.put(_landmarker(path, people=2))
+            self._all = _landmarker(path, people=_ALL_PEOPLE)
+        self._threads = ThreadPoolExecutor(threads)
+
+    def detect(self, image: Image, around: Sequence[FloatArray], *, search: bool) -> list[Seen]:
+        """People in a frame; see `PoseBackend`."""
+        squares = [_square_around(box) for box in around]
+        found = list(self._threads.map(lambda square: self._one_of(image, square), squares))
+        seen = [person for group in found for person in group]
+        if search:
+            seen += self._looked_at(self._all, image, _whole(image))
+            everywhere = self._threads.map(lambda square: self._one_of(image, square), squares_of(image.shape[:2]))
+            seen += [person for group in everywhere for person in group]
+        people = _each_once(seen)
+        return [Seen(p.keypoints, p.world_m, torso_colours(image, p.keypoints)) for p in people]
+
+    def close(self) -> None:
+        """End the threads and MediaPipe's."""
+        self._threads.shutdown()
+        with _silent():
+            while not self._one.empty():
+                self._one.get().close()
+            self._all.close()
+
+    def _one_of(self, image: Image, square: FloatArray) -> list[Seen]:
+        landmarker = self._one.get()
+        try:
+            return self._looked_at(landmarker, image, square)
+        finally:
+            self._one.put(landmarker)
+
+    def _looked_at(self, landmarker: Any, image: Image, square: FloatArray) -> list[Seen]:
+        """People in a square (left, top, side) of the image."""
+        import mediapipe
+
+        left, top, side = square
+        piece = _cut(image, square)
+        result = landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=piece))
+        people = []
+        for points, world in zip(result.pose_landmarks, result.pose_world_landmarks, strict=True):
+            keypoints = np.array([[p.x, p.y, p.visibility] for p in points], dtype=np.float64)[COCO_FROM_MEDIAPIPE]
+            world_m = np.array([[p.x, p.y, p.z] for p in world], dtype=np.float64)[COCO_FROM_MEDIAPIPE]
+            # Beyond the square nothing was seen, whatever is guessed.
+            outside = (keypoints[:, :2] < 0.0).any(axis=1) | (keypoints[:, :2] > 1.0).any(axis=1)
+            keypoints[:, :2] = keypoints[:, :2] * side + (left, top)
+            height, width = image.shape[:2]
+            outside |= (keypoints[:, :2] < 0.0).any(axis=1) | (keypoints[:, :2] > (width, height)).any(axis=1)
+            keypoints[outside | (keypoints[:, 2] < _VISIBLE)] = np.nan
+            if np.isfinite(keypoints[:, 0]).sum() >= _TOO_FEW:
+                people.append(Seen(keypoints, world_m))
+        return people
+
+
+def squares_of(shape: tuple[int, int]) -> list[FloatArray]:
+    """Overlapping squares (left, top, side) that cover an image (height, width): as large as its shorter side where
+    it is oblong, and half as large.
+    """
+    height, width = shape
+    short = min(height, width)
+    squares: list[FloatArray] = []
+    for side in (short, 0.5 * short):
+        if side == short and max(height, width) < 1.25 * short:
+            continue
+        for top in _starts(height, side):
+            squares += [np.array([left, top, side]) for left in _starts(width, side)]
+    return squares
+
+
+def _starts(length: float, side: float) -> FloatArray:
+    """Where pieces of a side begin that cover a length and overlap by a third or more."""
+    count = max(1, int(np.ceil((length - side) / ((1.0 - _OVERLAP) * side) - 1e-9)) + 1)
+    return np.linspace(0.0, length - side, count)
+
+
+def _whole(image: Image) -> FloatArray:
+    side = float(max(image.shape[:2]))
+    return np.array([0.5 * (image.shape[1] - side), 0.5 * (image.shape[0] - side), side])
+
+
+def _square_around(box: FloatArray) -> FloatArray:
+    """The square (left, top, side) in which a person is looked for whose keypoints lie in a box."""
+    side = max(_AROUND * float(max(box[2] - box[0], box[3] - box[1])), _SMALLEST_PX)
+    return np.array([0.5 * (box[0] + box[2] - side), 0.5 * (box[1] + box[3] - side), side])
+
+
+def _cut(image: Image, square: FloatArray) -> Image:
+    """A square of an image as pixels, black beyond its edge, made smaller where it is large."""
+    left, top, side = square
+    height, width = image.shape[:2]
+    inner_left, inner_top = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
+    inner_right, inner_bottom = min(width, int(np.ceil(left + side))), min(height, int(np.ceil(top + side)))
+    scale = min(1.0, _SIDE_PX / side)
+    pixels = max(1, round(side * scale))
+    # Pixel centres lie at halves: x of the piece is (x of the image − left)·scale.
+    if inner_right <= inner_left or inner_bottom <= inner_top:
+        return np.zeros((pixels, pixels, 3), dtype=np.uint8)
+    inner = image[inner_top:inner_bottom, inner_left:inner_right]
+    if scale < 0.6:  # a plain warp would skip pixels
+        size = (max(1, round(inner.shape[1] * scale)), max(1, round(inner.shape[0] * scale)))
+        inner = cv2.resize(inner, size, interpolation=cv2.INTER_AREA)
+        scale_x, scale_y = 1.0, 1.0
+        shift = np.array([(inner_left - left) * scale, (inner_top - top) * scale])
+    else:
+        scale_x = scale_y = scale
+        shift = np.array([(inner_left - left) * scale, (inner_top - top) * scale])
+    matrix = np.array([[scale_x, 0.0, shift[0] + 0.5 * scale_x - 0.5], [0.0, scale_y, shift[1] + 0.5 * scale_y - 0.5]])
+    return np.asarray(cv2.warpAffine(inner, matrix, (pixels, pixels), flags=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def _each_once(seen: Sequence[Seen]) -> list[Seen]:
+    """Each person once: of several sightings the one that shows most."""
+    sure = [float(np.nansum(p.keypoints[:, 2])) for p in seen]
+    kept: list[Seen] = []
+    for k in np.argsort(sure)[::-1]:
+        person = seen[k]
+        if kept and similarity(person.keypoints[None], np.stack([p.keypoints for p in kept])).max() > _SAME_PERSON:
+            continue
+        kept.append(person)
+    return kept
+
+
+def _landmarker(path: Path, *, people: int) -> Any:
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.PoseLandmarkerOptions(
+        base_options=BaseOptions(model_asset_buffer=path.read_bytes()),
+        running_mode=vision.RunningMode.IMAGE,
+        num_poses=people,
+    )
+    try:
+        return vision.PoseLandmarker.create_from_options(options)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            f"MediaPipe cannot use the model {path}: {str(error).splitlines()[0]}",
+            "Give another pose_landmarker .task file, or leave --model out.",
+        ) from error
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """MediaPipe's own log, which no setting turns off, is not shown."""
+    kept = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)

@@ -1,0 +1,225 @@
+"""A video with skeletons, sensors and their signals drawn into it, to see by eye whether they belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from kinebind.clock import FloatArray
+from kinebind.errors import InputError
+from kinebind.parts import COCO17, COCO17_EDGES
+from kinebind.poses import Poses
+from kinebind.store import written_whole
+from kinebind.video.backend import Image
+from kinebind.video.frames import frames, video_info
+
+Colour = tuple[int, int, int]
+COLOURS: tuple[Colour, ...] = (
+    (255, 176, 0), (100, 143, 255), (220, 38, 127), (120, 220, 120), (254, 97, 0), (120, 94, 240), (0, 200, 200),
+)  # fmt: skip
+"""RGB of people in the order of their names, told apart by most colour-blind people too."""
+MAX_SIDE_PX = 1280
+_TRACE_S = 4.0
+"""How much of a signal is shown, half of it before the moment."""
+_PANEL_SHARE = 0.085
+"""Height of a signal's panel, of the image's height; at most so many, or all get lower."""
+_MOST_SHARE = 0.5
+_TICKS = 90_000  # a second: what frame times are written in
+_PLACES: dict[str, tuple[tuple[str, ...], tuple[str, ...], float]] = {
+    "head": (("nose", "left_ear", "right_ear"), ("nose", "left_ear", "right_ear"), 0.0),
+    "chest": (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"), 0.75),
+    "pelvis": (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"), 0.0),
+} | {
+    f"{side}_{site}": ((f"{side}_{start}",), (f"{side}_{end}",), share)
+    for side in ("left", "right")
+    for site, start, end, share in (
+        ("upper_arm", "shoulder", "elbow", 0.55), ("wrist", "elbow", "wrist", 0.95), ("thigh", "hip", "knee", 0.55),
+        ("shank", "knee", "ankle", 0.5), ("foot", "knee", "ankle", 1.0),
+    )
+}  # fmt: skip
+"""A site lies this share of the way from the middle of some keypoints to the middle of others."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A sensor to draw. label: words beside it. person, site: where; None where that is not known.
+
+    time_s (N,), value (N,): a signal on the video's clock, such as |specific force|; empty where there is no clock.
+    """
+
+    label: str
+    person: str | None
+    site: str | None
+    time_s: FloatArray
+    value: FloatArray
+
+
+def write_overlay(
+    video: str | Path,
+    people: Sequence[Poses],
+    traces: Sequence[Trace],
+    path: str | Path,
+    *,
+    progress: Callable[[float, int], None] | None = None,
+) -> None:
+    """Write the video with people and sensors drawn into it as MP4 (H.264), whole or not at all; without its sound.
+
+    people: keypoints in the video's own pixels and on its clock. Frames keep their times.
+    Raises InputError where the video cannot be read, or the place not be written.
+    """
+    import av
+
+    info = video_info(video)
+    scale = min(1.0, MAX_SIDE_PX / max(info.size_px))
+    names = sorted({p.person for p in people}, key=lambda n: (len(n), n))
+    colour = {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(names)}
+    drawn = [_Person(p, colour[p.person]) for p in people]
+    panels = [_Panel(t, colour.get(t.person or "", (200, 200, 200))) for t in traces if t.time_s.size]
+    where = [_Marker(t, colour[t.person]) for t in traces if t.person in colour and t.site in _PLACES]
+    with written_whole(path) as part, av.open(str(part), "w", format="mp4") as out:
+        stream = None
+        for number, frame in enumerate(frames(video, max_side_px=MAX_SIDE_PX)):
+            image = _even(frame.image)
+            if stream is None:
+                rate = Fraction(info.rate_hz or 30.0).limit_denominator(1001)
+                stream = out.add_stream("libx264", rate=rate, options={"crf": "23", "preset": "veryfast"})
+                stream.width, stream.height, stream.pix_fmt = image.shape[1], image.shape[0], "yuv420p"
+                stream.codec_context.time_base = Fraction(1, _TICKS)
+            seen = {p.name: at for p in drawn if (at := p.at(frame.time_s)) is not None}
+            for person in drawn:
+                if person.name in seen:
+                    _skeleton(image, seen[person.name] * scale, person.name, person.colour)
+            for marker in where:
+                if marker.person in seen:
+                    marker.draw(image, seen[marker.person] * scale)
+            _draw_panels(image, panels, frame.time_s)
+            shown = av.VideoFrame.from_ndarray(image, format="rgb24")
+            shown.pts, shown.time_base = round(frame.time_s * _TICKS), Fraction(1, _TICKS)
+            out.mux(stream.encode(shown))
+            if progress is not None:
+                progress(frame.time_s, number + 1)
+        if stream is None:
+            raise InputError(f"{video} holds no frame that can be decoded.", "Copy the file from the camera again.")
+        out.mux(stream.encode(None))
+
+
+def draw_people(image: Image, people: Sequence[Poses], time_s: float, scale: float) -> Image:
+    """A copy of a frame with the skeletons at its time drawn into it; scale: its pixels per pixel of the video."""
+    image = image.copy()
+    names = sorted({p.person for p in people}, key=lambda n: (len(n), n))
+    for poses in people:
+        person = _Person(poses, COLOURS[names.index(poses.person) % len(COLOURS)])
+        at = person.at(time_s)
+        if at is not None:
+            _skeleton(image, at * scale, person.name, person.colour)
+    return image
+
+
+class _Person:
+    """A track, asked for frame by frame."""
+
+    def __init__(self, poses: Poses, colour: Colour) -> None:
+        self.name, self.colour, self._poses = poses.person, colour, poses
+
+    def at(self, time_s: float) -> FloatArray | None:
+        """Keypoints (17, 2) of the frame at a time, or None where the person is not seen."""
+        k = int(np.searchsorted(self._poses.time_s, time_s - 1e-4))
+        if k >= self._poses.time_s.size or self._poses.time_s[k] - time_s > 1e-3:
+            return None
+        points = self._poses.keypoints_px[k]
+        return points if np.isfinite(points[:, 0]).any() else None
+
+
+class _Marker:
+    """The place of a sensor on a person."""
+
+    def __init__(self, trace: Trace, colour: Colour) -> None:
+        assert trace.person is not None
+        assert trace.site is not None
+        self.person, self._label, self._colour = trace.person, trace.label, colour
+        start, end, self._share = _PLACES[trace.site]
+        self._start, self._end = [COCO17.index(n) for n in start], [COCO17.index(n) for n in end]
+
+    def draw(self, image: Image, points: FloatArray) -> None:
+        start, end = points[self._start].mean(axis=0), points[self._end].mean(axis=0)
+        place = start + self._share * (end - start)
+        if np.isfinite(place).all():
+            radius = max(4, round(0.008 * max(image.shape)))
+            centre = _pixel(place)
+            cv2.circle(image, centre, radius, (255, 255, 255), -1, cv2.LINE_AA)
+            cv2.circle(image, centre, radius, self._colour, 2, cv2.LINE_AA)
+            _words(image, self._label, (centre[0] + radius + 3, centre[1] + 4), 0.4)
+
+
+class _Panel:
+    """A signal as it runs past the moment that is shown."""
+
+    def __init__(self, trace: Trace, colour: Colour) -> None:
+        self.label, self.colour = trace.label, colour
+        self._time_s, self._value = trace.time_s, trace.value
+        known = trace.value[np.isfinite(trace.value)]
+        self._low, self._high = (float(v) for v in np.percentile(known, [1.0, 99.0])) if known.size else (0.0, 1.0)
+
+    def draw(self, image: Image, top: int, height: int, time_s: float) -> None:
+        width = image.shape[1]
+        first, stop = np.searchsorted(self._time_s, [time_s - _TRACE_S / 2, time_s + _TRACE_S / 2])
+        x = (self._time_s[first:stop] - time_s) / _TRACE_S * width + 0.5 * width
+        span = max(self._high - self._low, 1e-9)
+        y = top + height - 4 - (height - 8) * np.clip((self._value[first:stop] - self._low) / span, 0.0, 1.0)
+        line = np.column_stack([x, y])
+        whole = np.isfinite(line).all(axis=1)
+        for piece in np.split(np.arange(line.shape[0]), np.flatnonzero(~whole)):
+            piece = piece[whole[piece]]
+            if piece.size > 1:
+                cv2.polylines(image, [np.round(line[piece]).astype(np.int32)], False, self.colour, 1, cv2.LINE_AA)
+        _words(image, self.label, (6, top + 14), 0.4)
+
+
+def _draw_panels(image: Image, panels: Sequence[_Panel], time_s: float) -> None:
+    if not panels:
+        return
+    height = max(18, round(image.shape[0] * min(_PANEL_SHARE, _MOST_SHARE / len(panels))))
+    top = image.shape[0] - height * len(panels)
+    image[max(top, 0) :] = image[max(top, 0) :] // 3  # darker, so that the lines stand out
+    for k, panel in enumerate(panels):
+        panel.draw(image, top + k * height, height, time_s)
+    middle = image.shape[1] // 2
+    cv2.line(image, (middle, max(top, 0)), (middle, image.shape[0] - 1), (255, 255, 255), 1)
+    _words(image, f"{time_s:.2f} s", (middle + 5, image.shape[0] - 6), 0.4)
+
+
+def _skeleton(image: Image, points: FloatArray, name: str, colour: Colour) -> None:
+    thick = max(2, round(0.003 * max(image.shape)))
+    for a, b in COCO17_EDGES:
+        if np.isfinite(points[[a, b]]).all():
+            cv2.line(image, _pixel(points[a]), _pixel(points[b]), colour, thick, cv2.LINE_AA)
+    for k, point in enumerate(points):
+        if np.isfinite(point).all():
+            # The right side is filled dark, so that swapped sides are seen.
+            right = COCO17[k].startswith("right")
+            cv2.circle(image, _pixel(point), thick + 1, (30, 30, 30) if right else (255, 255, 255), -1, cv2.LINE_AA)
+    seen = points[np.isfinite(points[:, 0])]
+    left, top = seen.min(axis=0)
+    _words(image, name, (int(left), max(14, int(top) - 8)), 0.6)
+
+
+def _words(image: Image, text: str, at: tuple[int, int], size: float) -> None:
+    """White words with a dark edge; what OpenCV's letters do not have becomes a question mark."""
+    plain = text.encode("ascii", "replace").decode()
+    cv2.putText(image, plain, at, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(image, plain, at, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
+
+
+def _pixel(point: FloatArray) -> tuple[int, int]:
+    x, y = np.clip(np.round(point), -30_000, 30_000)
+    return int(x), int(y)
+
+
+def _even(image: Image) -> Image:
+    """The image with an even number of rows and columns, as the encoder needs; a copy that may be drawn into."""
+    return np.ascontiguousarray(image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]).copy()
