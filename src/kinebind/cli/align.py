@@ -185,13 +185,16 @@ def _sensor_files(words: Sequence[str]) -> tuple[list[SensorFile], tuple[str, ..
             sensors.append(sensor_argument(word))
             continue
         inside = [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith(".")]
-        found = []
+        found: list[Path] = []
         for path in inside:
             try:
                 good = sniff(path).kind == "imu"
             except InputError:
                 good = False
-            (found if good else left).append(path if good else path.name)  # type: ignore[arg-type]
+            if good:
+                found.append(path)
+            else:
+                left.append(path.name)
         if not found:
             raise InputError(
                 f"The folder {folder} holds no file of a sensor{f' among {len(inside)} files' if inside else ''}.",

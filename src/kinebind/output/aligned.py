@@ -1,9 +1,13 @@
-"""Aligned tables: a sensor's samples with their times on the video's clock, and all sensors at the video's frames."""
+"""Aligned tables: a sensor's samples with their times on the video's clock, all sensors at the video's frames, and
+what the video shows at the samples of a sensor's clock."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +17,12 @@ from kinebind.imu import Imu
 from kinebind.output.tables import channels, column
 from kinebind.parts import COCO17
 from kinebind.poses import Poses
-from kinebind.report.signals import Reference
-from kinebind.tasks.sync.result import ClockAnswer, Piece
+from kinebind.recording import Label, Recording
+from kinebind.report.signals import Reference, find_references
+from kinebind.tasks.sync.result import ClockAnswer, Piece, SyncResult
+
+if TYPE_CHECKING:  # it brings torch, which takes long to import
+    from kinebind.tasks.locate.result import LocateResult
 
 _FRAMES = {
     "acc": "specific force in the sensor's frame, m/s²; at rest its norm is 9.81",
@@ -24,11 +32,51 @@ _FRAMES = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class AlignedSensor:
+    """A sensor with what was answered of its clock, who wears it and where; None where that is not known."""
+
+    imu: Imu
+    answer: ClockAnswer
+    reference: Reference
+    person: str | None
+    site: str | None
+
+
+def sensors_of(recording: Recording, result: SyncResult, located: LocateResult | None = None) -> list[AlignedSensor]:
+    """All sensors of a result's clocks, also of those that were refused (`answer.answered` tells).
+
+    Person and site are those of `located` where it speaks of the sensor: nobody's and unsure ones have no person.
+    Raises InputError where the recording is not the result's.
+    """
+    by_name = {imu.name: imu for imu in recording.imus}
+    found = {} if located is None else {f.sensor: f for f in located.findings}
+    out = []
+    for answer, reference in zip(result.answers, find_references(recording, result), strict=True):
+        for sensor in answer.sensors:
+            imu, finding = by_name[sensor.name], found.get(sensor.name)
+            person = (answer.person or None) if finding is None else finding.person
+            site = sensor.site or imu.site if finding is None else finding.site or imu.site
+            out.append(AlignedSensor(imu, answer, reference, person, site))
+    return out
+
+
+def file_name(stem: str, name: str, suffix: str, taken: Iterable[str]) -> str:
+    """A file name that every system takes and that no other, also in other letters' case, has.
+
+    stem: what it begins with. name: what follows, of any letters. suffix: with its dot.
+    """
+    whole = stem + (re.sub(r"[^\w-]+", "_", name, flags=re.ASCII) or "_" if name else "")
+    lower = {t.lower() for t in taken}
+    candidates = (f"{whole}{'' if k == 1 else f'-{k}'}{suffix}" for k in range(1, len(lower) + 2))
+    return next(c for c in candidates if c.lower() not in lower)
+
+
 def sensor_table(imu: Imu, answer: ClockAnswer, reference: Reference) -> pa.Table:
     """A sensor's samples with their times on the reference's clock."""
     video_time_s = np.full(imu.time_s.size, np.nan)
     number = np.zeros(imu.time_s.size, dtype=np.int32)
-    for i, piece, start_s, end_s in _given_pieces(answer):
+    for i, piece, start_s, end_s in given_pieces(answer):
         inside = (imu.time_s >= start_s) & (imu.time_s < end_s)
         video_time_s[inside] = piece.clock.to_video(imu.time_s[inside])
         number[inside] = i
@@ -51,18 +99,77 @@ def joined_table(
     if isinstance(source, Imu):
         columns |= _columns(source if rate_hz is None else source.resample(time_s), f"{source.name}_")
     for imu, answer in sensors:
-        columns |= _resampled(imu, answer, time_s)
+        columns |= resampled(imu, answer, time_s)
     if poses and isinstance(source, Poses):
         shown = source if rate_hz is None else source.resample(time_s)
-        for k, name in enumerate(COCO17):
-            columns[f"{name}_x_px"] = shown.keypoints_px[:, k, 0]
-            columns[f"{name}_y_px"] = shown.keypoints_px[:, k, 1]
-            columns[f"{name}_score"] = shown.scores[:, k]
+        columns |= _shown(shown, "")
     facts = {"sensors": [_sensor_facts(imu, answer) for imu, answer in sensors]}
     return _table({f"{reference.kind}_time_s": time_s}, {}, columns, reference, facts)
 
 
-def _given_pieces(answer: ClockAnswer) -> list[tuple[int, Piece, float, float]]:
+def clock_table(sensors: Sequence[AlignedSensor], recording: Recording) -> pa.Table:
+    """What the video shows and its labels at the samples of one clock, beside the clock's sensors.
+
+    sensors: those of one clock. A row for each sample of the fastest of them, as `imu_time_s`; `video_time_s` beside
+    it, empty where no answered piece holds. Keypoints (pixels) are resampled to that time and empty outside and in
+    gaps; where the sensors are worn by several people, each one's columns begin with the name. Where the clock was
+    aligned to a sensor, that sensor's channels take the keypoints' place. `labels` names the stretches at that time,
+    of anybody or of the wearers, several with "; " between them.
+    """
+    fastest = max(sensors, key=lambda s: s.imu.time_s.size)
+    answer, reference, imu_time_s = fastest.answer, fastest.reference, fastest.imu.time_s
+    video_time_s = np.full(imu_time_s.size, np.nan)
+    number = np.zeros(imu_time_s.size, dtype=np.int32)
+    columns: dict[str, FloatArray] = {}
+    for sensor in sensors:
+        same = np.array_equal(sensor.imu.time_s, imu_time_s)
+        columns |= _columns(sensor.imu if same else sensor.imu.resample(imu_time_s), f"{sensor.imu.name}_")
+    worn = [s.person for s in sensors if s.person is not None]
+    people = [p for p in recording.people if p.person in worn]
+    shown: list[tuple[str, Poses | Imu]] = [(f"{p.person}_" if len(people) > 1 else "", p) for p in people]
+    if isinstance(reference.source, Imu):
+        shown = [(f"{reference.name}_", reference.source)]
+    for i, piece, start_s, end_s in given_pieces(answer):
+        rows = np.flatnonzero((imu_time_s >= start_s) & (imu_time_s < end_s))
+        if rows.size < 2:
+            continue
+        number[rows] = i
+        video_time_s[rows] = piece.clock.to_video(imu_time_s[rows])
+        for prefix, source in shown:
+            for name, value in _shown(source.resample(video_time_s[rows]), prefix).items():
+                columns.setdefault(name, np.full(imu_time_s.size, np.nan))[rows] = value
+    extra = {"piece": pa.array(number, mask=number == 0)}
+    if recording.labels:
+        told = [label for label in recording.labels if label.person is None or label.person in worn]
+        extra["labels"] = pa.array(_labels_at(told, video_time_s), pa.string())
+    facts = {"sensors": [_sensor_facts(s.imu, answer) for s in sensors], "rows": fastest.imu.name}
+    times = {"imu_time_s": imu_time_s, f"{reference.kind}_time_s": video_time_s}
+    return _table(times, extra, columns, reference, facts)
+
+
+def _shown(source: Poses | Imu, prefix: str) -> dict[str, FloatArray]:
+    """Column name -> values (T,) of what a reference shows: keypoints in pixels with scores, or a sensor's channels."""
+    if isinstance(source, Imu):
+        return _columns(source, prefix)
+    columns: dict[str, FloatArray] = {}
+    for k, name in enumerate(COCO17):
+        columns[f"{prefix}{name}_x_px"] = source.keypoints_px[:, k, 0]
+        columns[f"{prefix}{name}_y_px"] = source.keypoints_px[:, k, 1]
+        columns[f"{prefix}{name}_score"] = source.scores[:, k]
+    return columns
+
+
+def _labels_at(labels: Iterable[Label], time_s: FloatArray) -> list[str | None]:
+    """Names of the labels at times (T,), None where there is none."""
+    names: list[str | None] = [None] * time_s.size
+    for label in labels:
+        for row in np.flatnonzero((time_s >= label.start_s) & (time_s < label.end_s)):
+            before = names[row]
+            names[row] = label.name if before is None else f"{before}; {label.name}"
+    return names
+
+
+def given_pieces(answer: ClockAnswer) -> list[tuple[int, Piece, float, float]]:
     """Number (from 1), piece, and the IMU times from and to which it holds, for the pieces that are answered.
 
     As in `ClockAnswer.to_video`, the first and the last piece hold beyond their windows.
@@ -82,10 +189,10 @@ def _columns(imu: Imu, prefix: str = "") -> dict[str, FloatArray]:
     }
 
 
-def _resampled(imu: Imu, answer: ClockAnswer, time_s: FloatArray) -> dict[str, FloatArray]:
+def resampled(imu: Imu, answer: ClockAnswer, time_s: FloatArray) -> dict[str, FloatArray]:
     """A sensor's channels at times of the reference's clock, piece by piece; NaN outside and in gaps."""
     out = {name: np.full(time_s.size, np.nan) for name in _columns(imu.take(np.arange(2)), f"{imu.name}_")}
-    for _, piece, start_s, end_s in _given_pieces(answer):
+    for _, piece, start_s, end_s in given_pieces(answer):
         own = (imu.time_s >= start_s) & (imu.time_s < end_s)
         wanted_s = piece.clock.to_imu(time_s)
         at = (wanted_s >= start_s) & (wanted_s < end_s)
@@ -105,7 +212,7 @@ def _sensor_facts(imu: Imu, answer: ClockAnswer) -> dict[str, Any]:
         "pieces": [
             {"piece": i, "imu_start_s": p.start_s, "imu_end_s": p.end_s, "offset_s": p.clock.offset_s,
              "skew_ppm": p.clock.skew_ppm, "ref_time_s": p.clock.ref_time_s}
-            for i, p, _, _ in _given_pieces(answer)
+            for i, p, _, _ in given_pieces(answer)
         ],
     }  # fmt: skip
 
@@ -115,7 +222,7 @@ def _table(
     facts: dict[str, Any],
 ) -> pa.Table:  # fmt: skip
     """Columns as an Arrow table with its description as metadata; NaN becomes empty."""
-    arrays = {name: pa.array(value) for name, value in times.items()} | extra
+    arrays = {name: pa.array(value, from_pandas=True) for name, value in times.items()} | extra
     for name, value in columns.items():
         arrays[name] = column(value)
     about = {

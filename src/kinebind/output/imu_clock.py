@@ -24,7 +24,7 @@ def write_imu_clock(recording: Recording, result: SyncResult, folder: Path, endi
     `PERSON_left_wrist_x_px`, `…_y_px`, `…_score`, brought to the samples by lines between frames and empty in gaps and
     beyond the video; `label` of the recording's labels at that moment, where there are any.
     """
-    paths = []
+    paths: list[Path] = []
     for answer in result.answers:
         if answer.answered:
             name = re.sub(r"[^\w-]+", "_", answer.clock_id, flags=re.ASCII) or "_"

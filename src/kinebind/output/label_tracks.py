@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 Stretches = Sequence[tuple[Label, float]]
 """Stretches with the probability of each."""
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
-_LABEL_STUDIO = ("activity", "stream")  # from_name and to_name of a labelling set-up
+LABEL_STUDIO = ("activity", "stream")
+"""What a labelling set-up calls its labels (`from_name`) and its time series (`to_name`)."""
 
 
 def write_csv(path: str | Path, tracks: Mapping[str, Stretches]) -> Path:
@@ -33,12 +34,18 @@ def write_csv(path: str | Path, tracks: Mapping[str, Stretches]) -> Path:
     return Path(path)
 
 
-def write_elan(
-    path: str | Path, tracks: Mapping[str, Stretches], zero_s: float = 0.0, *, media: Path | None = None
-) -> Path:
-    """ELAN's annotations (.eaf, version 3.0): a tier for each stream; milliseconds from zero_s of its clock.
+def write_elan(path: str | Path, tracks: Mapping[str, Stretches], zero_s: float = 0.0) -> Path:
+    """ELAN's annotations (.eaf, version 3.0): a tier for each stream; milliseconds from zero_s of its clock."""
+    return write_tiers(path, {stream: [label for label, _ in own] for stream, own in tracks.items()}, zero_s=zero_s)
 
-    media: a video that ELAN opens beside them.
+
+def write_tiers(
+    path: str | Path, tiers: Mapping[str, Sequence[Label]], *, zero_s: float = 0.0, media: Mapping[str, str] | None = None
+) -> Path:
+    """ELAN's annotations (.eaf, version 3.0): tiers of stretches, milliseconds from zero_s of their clock.
+
+    The stretches of one tier must not overlap; times before zero_s become 0. media: attributes of the linked video
+    (`MEDIA_URL`, `MIME_TYPE`, `RELATIVE_MEDIA_URL`), whose first frame ELAN shows at 0.
     """
     document = ET.Element(
         "ANNOTATION_DOCUMENT",
@@ -49,14 +56,12 @@ def write_elan(
     )  # fmt: skip
     header = ET.SubElement(document, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     if media is not None:
-        kind = mimetypes.guess_type(media.name)[0] or "video/mp4"
-        facts = {"MEDIA_URL": media.resolve().as_uri(), "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": f"./{media.name}"}
-        ET.SubElement(header, "MEDIA_DESCRIPTOR", facts)
+        ET.SubElement(header, "MEDIA_DESCRIPTOR", dict(media))
     order = ET.SubElement(document, "TIME_ORDER")
     number = 0
-    for stream, stretches in tracks.items():
-        tier = ET.SubElement(document, "TIER", {"LINGUISTIC_TYPE_REF": "activity", "TIER_ID": stream})
-        for label, _ in stretches:
+    for name, labels in tiers.items():
+        tier = ET.SubElement(document, "TIER", {"LINGUISTIC_TYPE_REF": "activity", "TIER_ID": _plain(name)})
+        for label in labels:
             slots = []
             for at_s in (label.start_s, label.end_s):
                 number += 1
@@ -66,7 +71,7 @@ def write_elan(
             outer = ET.SubElement(tier, "ANNOTATION")
             ids = {"ANNOTATION_ID": f"a{number // 2}", "TIME_SLOT_REF1": slots[0], "TIME_SLOT_REF2": slots[1]}
             own = ET.SubElement(outer, "ALIGNABLE_ANNOTATION", ids)
-            ET.SubElement(own, "ANNOTATION_VALUE").text = label.name
+            ET.SubElement(own, "ANNOTATION_VALUE").text = _plain(label.name)
     ET.SubElement(
         document, "LINGUISTIC_TYPE",
         {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": "activity", "TIME_ALIGNABLE": "true"},
@@ -76,25 +81,25 @@ def write_elan(
     return Path(path)
 
 
+def _plain(text: str) -> str:
+    """Text without the control characters that XML cannot hold."""
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text)
+
+
 def write_label_studio(path: str | Path, tracks: Mapping[str, Stretches], version: str) -> Path:
     """Label Studio's tasks with predictions, a task for each stream: regions of a time series, seconds of its clock.
 
-    version: of the model, as Label Studio shows it. The labelling set-up's tags are called as in `_LABEL_STUDIO`.
+    version: of the model, as Label Studio shows it. The labelling set-up's tags are called as in `LABEL_STUDIO`.
     """
-    tasks = []
-    for stream, stretches in tracks.items():
-        score = round(sum(sure for _, sure in stretches) / len(stretches), 4) if stretches else 0.0
-        prediction = {"model_version": version, "score": score, "result": regions(stretches)}
-        tasks.append({"data": {"stream": stream}, "predictions": [prediction]})
-    Path(path).write_text(json.dumps(tasks, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return Path(path)
+    tasks = [{"data": {"stream": stream}, "predictions": [prediction(own, version)]} for stream, own in tracks.items()]
+    return write_tasks(path, tasks)
 
 
-def regions(stretches: Stretches) -> list[dict[str, Any]]:
-    """Stretches as Label Studio's regions of a time series."""
-    return [
+def prediction(stretches: Stretches, version: str) -> dict[str, Any]:
+    """A prediction of a task of Label Studio: a region of its time series for each stretch."""
+    regions = [
         {
-            "id": f"r{k + 1}", "from_name": _LABEL_STUDIO[0], "to_name": _LABEL_STUDIO[1],
+            "id": f"r{k + 1}", "from_name": LABEL_STUDIO[0], "to_name": LABEL_STUDIO[1],
             "type": "timeserieslabels", "score": round(sure, 4),
             "value": {
                 "start": round(label.start_s, 3), "end": round(label.end_s, 3), "instant": False,
@@ -103,6 +108,14 @@ def regions(stretches: Stretches) -> list[dict[str, Any]]:
         }
         for k, (label, sure) in enumerate(stretches)
     ]  # fmt: skip
+    score = round(sum(sure for _, sure in stretches) / len(stretches), 4) if stretches else 0.0
+    return {"model_version": version, "score": score, "result": regions}
+
+
+def write_tasks(path: str | Path, tasks: Sequence[Mapping[str, Any]]) -> Path:
+    """Tasks of Label Studio as the file that it imports."""
+    Path(path).write_text(json.dumps(tasks, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return Path(path)
 
 
 def write_windows(path: str | Path, tracks: Mapping[str, Track]) -> Path:

@@ -75,7 +75,9 @@ def _context(
     references = find_references(recording, result)
     told = result.to_dict()
     views, strips = _views(recording, result, references)
-    for strip_of in strips.values() if pictures is not None else ():
+    for strip_of in strips.values():
+        if pictures is None:
+            break
         strip_of["images"] = pictures.pieces(
             [p.time_s for p in strip_of["pictures"]], [np.array(p.box_px) for p in strip_of["pictures"]]
         )

@@ -84,7 +84,10 @@ def strip(poses: Poses, frames: np.ndarray, sites: Mapping[str, str]) -> list[Pi
             if np.isfinite(cell[[a, b]]).all():
                 x1, y1, x2, y2 = (round(float(v), 1) for v in (*cell[a], *cell[b]))
                 lines.append((x1, y1, x2, y2, kind))
-        half = np.array(CELL) / 2 / scale
+        left, top, right, bottom = (
+            float(v) for v in (*(centre - np.array(CELL) / 2 / scale), *(centre + np.array(CELL) / 2 / scale))
+        )
+        box = (left, top, right, bottom)
         rings = [(*place, state) for site, state in sites.items() if (place := _place(cell, site)) is not None]
         pictures.append(
             Picture(
@@ -93,7 +96,7 @@ def strip(poses: Poses, frames: np.ndarray, sites: Mapping[str, str]) -> list[Pi
                 tuple(lines),
                 _head(cell, height * scale),
                 tuple(rings),
-                tuple(float(v) for v in (*(centre - half), *(centre + half))),
+                box,
             )  # fmt: skip
         )
     return pictures

@@ -23,7 +23,7 @@ class Seen:
     the joint is not seen.
     world_m (17, 3): joints about the middle of the hips in metres, x to the image's right, y down, z away from the
     camera, as the backend guesses them; None where it does not.
-    colours (B,): what the torso looks like, sums to 1; None where it was not seen.
+    colours (B,): what the torso looks like, sums to 1; None where it was not seen. A backend leaves them to others.
     """
 
     keypoints: FloatArray

@@ -33,7 +33,7 @@ class CutFinder:
 
     def step(self, image: Image) -> bool:
         """Whether a frame belongs to another shot than the one before it; False for the first."""
-        small = cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA)
+        small: Image = np.asarray(cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         if float(small.std()) < _BLANK:
             return False  # a flash, or black: what comes behind it is compared with what was before
         now = _colours(small), _edges(small)

@@ -18,6 +18,7 @@ import numpy as np
 
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
+from kinebind.video.appearance import torso_colours
 from kinebind.video.backend import Image, PoseBackend, Seen
 from kinebind.video.camera_motion import CameraMotion, Step
 from kinebind.video.cuts import CutFinder
@@ -71,8 +72,8 @@ def look_through(
     """
     found = Found(_kept_parts(kept) if kept is not None else [])
     looking = _Looking(backend)
-    for frame in found.frames:
-        looking.again(frame)
+    for done in found.frames:
+        looking.again(done)
     done_s = found.frames[-1].time_s if found.frames else None
     if kept is not None and (kept / _DONE).exists():
         return found
@@ -179,7 +180,7 @@ class _Looking:
         around = [] if cut else [box * scale for box in self._tracker.expected(frame.time_s)]
         camera = self._camera.step(image, frame.time_s, around, cut=cut)
         search = cut or self._searched_s is None or frame.time_s - self._searched_s >= SEARCH_EVERY_S
-        seen = [_scaled(p, 1.0 / scale) for p in self._backend.detect(image, around, search=search)]
+        seen = self._detected(image, scale, around, search=search)
         tracks = self._tracker.step(frame.time_s, seen, cut=cut)
         own = FrameFound(frame.time_s, tuple(seen), (False,) * len(seen), camera.scaled(1.0 / scale), cut)
         done: list[FrameFound] = []
@@ -202,6 +203,11 @@ class _Looking:
         done, self._pending, self._images = self._pending, [], []
         return done
 
+    def _detected(self, image: Image, scale: float, around: Sequence[FloatArray], *, search: bool) -> list[Seen]:
+        """The people of a frame in the video's pixels, with the colours of their clothes."""
+        found = self._backend.detect(image, around, search=search)
+        return [_scaled(replace(p, colours=torso_colours(image, p.keypoints)), 1.0 / scale) for p in found]
+
     def _go_back(self, people: Sequence[Seen]) -> None:
         """Look for people in the frames since the last look at everything, the latest first, until they are lost."""
         first = len(self._pending) - len(self._images)
@@ -211,7 +217,7 @@ class _Looking:
             image, scale = self._images[k - first]
             frame = self._pending[k]
             around = [p.box_px() * scale for p in people]
-            seen = [_scaled(p, 1.0 / scale) for p in self._backend.detect(image, around, search=False)]
+            seen = self._detected(image, scale, around, search=False)
             followed = []
             for person in people:
                 at = _same(person, seen)

@@ -48,7 +48,7 @@ def _turns(keypoints: FloatArray, swapped: FloatArray) -> np.ndarray:
     straight, crossed = _distance(before, after), _distance(before, other)
     size = np.sqrt(np.nanmean(np.nanvar(keypoints[:-1, :, :2], axis=1).sum(axis=-1)))
     with np.errstate(invalid="ignore"):
-        return (crossed < _CLEARLY * straight) & (straight - crossed > _APART * size)
+        return np.asarray((crossed < _CLEARLY * straight) & (straight - crossed > _APART * size))
 
 
 def _distance(first: FloatArray, second: FloatArray) -> FloatArray:

@@ -77,7 +77,7 @@ def _stacked(rows: Iterable[FloatArray | None], shape: tuple[int, ...]) -> npt.N
 def read_part(path: Path) -> list[FrameFound]:
     """The frames of a file that `write_part` wrote; raises ValueError where it is another, or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         count = arrays["time_s"].size
         seen: list[list[Seen]] = [[] for _ in range(count)]

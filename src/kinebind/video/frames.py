@@ -144,10 +144,11 @@ def frames(
                 damage.ended_at_s = max(last_s, 0.0)
                 break
             for frame in decoded:
-                if frame.time is None:
+                stamp: float | None = frame.time
+                if stamp is None:
                     damage.without_time += 1
                     continue
-                time_s = float(frame.time)
+                time_s = float(stamp)
                 if time_s <= last_s:
                     # What lies before the place that was sought is no damage.
                     damage.out_of_order += started or after_s is None
@@ -175,7 +176,7 @@ class _Scaled:
         scale = min(1.0, self._most / max(width, height))
         size = {"width": max(2, round(scale * width)), "height": max(2, round(scale * height))}
         plain = self._reformatter.reformat(frame, format="rgb24", interpolation="AREA", **size)
-        image = plain.to_ndarray()
+        image: Image = np.asarray(plain.to_ndarray(), dtype=np.uint8)
         turns = _turned(frame) // 90
         return (np.ascontiguousarray(np.rot90(image, turns)) if turns else image), scale
 

@@ -22,7 +22,6 @@ import numpy as np
 
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
-from kinebind.video.appearance import torso_colours
 from kinebind.video.backend import Image, Seen
 from kinebind.video.mediapipe_model import model_file, needs_mediapipe
 from kinebind.video.oks import similarity
@@ -72,8 +71,7 @@ class MediaPipeBackend:
             seen += self._looked_at(self._all, image, _whole(image))
             everywhere = self._threads.map(lambda square: self._one_of(image, square), squares_of(image.shape[:2]))
             seen += [person for group in everywhere for person in group]
-        people = _each_once(seen)
-        return [Seen(p.keypoints, p.world_m, torso_colours(image, p.keypoints)) for p in people]
+        return _each_once(seen)
 
     def close(self) -> None:
         """End the threads and MediaPipe's."""
@@ -158,7 +156,7 @@ def _cut(image: Image, square: FloatArray) -> Image:
     inner = image[inner_top:inner_bottom, inner_left:inner_right]
     if scale < 0.6:  # a plain warp would skip pixels
         size = (max(1, round(inner.shape[1] * scale)), max(1, round(inner.shape[0] * scale)))
-        inner = cv2.resize(inner, size, interpolation=cv2.INTER_AREA)
+        inner = np.asarray(cv2.resize(inner, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         scale_x, scale_y = 1.0, 1.0
         shift = np.array([(inner_left - left) * scale, (inner_top - top) * scale])
     else:

@@ -101,3 +101,13 @@ def metre_px(keypoints_px: FloatArray) -> FloatArray:
     rms = np.sqrt((spread**2).sum(axis=(-2, -1)) / np.maximum(count, 1)) / _RMS_M
     size = np.where(known.sum(axis=-1) >= 3, third, rms)
     return np.where(count > 0, np.maximum(size, 4.0), np.nan)
+
+
+def similarity(a_px: FloatArray, b_px: FloatArray) -> FloatArray:
+    """`oks` (A, B) of keypoints (A, 17, 2 or more) and (B, 17, 2 or more), 0 where they share no keypoint."""
+    return np.nan_to_num(oks(a_px, b_px), nan=0.0)
+
+
+def overlap(a_px: FloatArray, b_px: FloatArray) -> FloatArray:
+    """`box_iou` (A, B) of boxes (A, 4) and (B, 4), 0 where one is NaN."""
+    return np.nan_to_num(box_iou(a_px, b_px), nan=0.0)

@@ -222,4 +222,5 @@ def _pixel(point: FloatArray) -> tuple[int, int]:
 
 def _even(image: Image) -> Image:
     """The image with an even number of rows and columns, as the encoder needs; a copy that may be drawn into."""
-    return np.ascontiguousarray(image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]).copy()
+    even: Image = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2].copy()
+    return even

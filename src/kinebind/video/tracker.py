@@ -186,4 +186,4 @@ def _distance(expected: FloatArray, found: FloatArray, there: FloatArray, here: 
     difference = np.where(shared[..., None], found[None] - expected[:, None], 0.0).sum(axis=2)
     by_joints = np.linalg.norm(difference, axis=-1) / np.maximum(count, 1)
     middles = 0.5 * (here[None, :, :2] + here[None, :, 2:]) - 0.5 * (there[:, None, :2] + there[:, None, 2:])
-    return np.where(count >= 3, by_joints, np.linalg.norm(middles, axis=-1))
+    return np.asarray(np.where(count >= 3, by_joints, np.linalg.norm(middles, axis=-1)))
