@@ -5,7 +5,7 @@
 in brackets. `{{ missed }}` lists the page's aims that are not met, `{{ sync.about }}` tells how the figures were made,
 and `{{ formats }}` is a table of all formats. What was not measured says so.
 
-The README is shown as it is, without a hook. There a figure stands before the name of its metric in a comment,
+The README and the model card are shown as they are, without a hook. There a figure stands before the name of its metric in a comment,
 `2.3 ms <!-- sync.sim_median_ms -->`; running this file brings all of them up to date.
 """
 
@@ -107,5 +107,5 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 if __name__ == "__main__":
-    page = ROOT / "README.md"
-    page.write_text(refreshed(page.read_text(encoding="utf-8"), load_results()), encoding="utf-8")
+    for page in (ROOT / "README.md", ROOT / "src/kinebind/weights/MODEL_CARD.md"):
+        page.write_text(refreshed(page.read_text(encoding="utf-8"), load_results()), encoding="utf-8")
