@@ -11,7 +11,7 @@ from kinebind.errors import InputError
 from kinebind.video import estimate
 from kinebind.video.backend import Seen
 from kinebind.video.estimate import content_key, look_through
-from kinebind.video.found import read_part, write_part
+from kinebind.video.found import Found, packed, read_part, write_part
 from kinebind.video.frames import Damage, frames
 from kinebind.video.whole import video_people, write_pose_file
 
@@ -58,7 +58,7 @@ def both(time_s, around, search):
 def test_everybody_is_looked_for_once_a_second_and_those_expected_always(video):
     backend = Told(both)
     found = look_through(video, backend)
-    assert len(found.frames) == 180
+    assert len(found) == 180
     assert sum(search for _, search in backend.asked) == 12
     assert backend.asked[0] == (0, True)
     assert all(count == 2 for count, _ in backend.asked[5:])
@@ -74,7 +74,7 @@ def test_what_was_kept_costs_nothing_again_and_a_stop_costs_little(video, tmp_pa
     kept = tmp_path / "stopped"
     with pytest.raises(KeyboardInterrupt):
         look_through(video, Told(both, stop_after=100), kept=kept)
-    done = sum(len(read_part(p)) for p in sorted(kept.glob("part-*.npz")))
+    done = sum(read_part(p)["time_s"].size for p in sorted(kept.glob("part-*.npz")))
     assert 45 <= done <= 100
     rest = Told(lambda t, around, search: both(t + done / RATE_HZ, around, search))
     found = look_through(video, rest, kept=kept)
@@ -84,7 +84,7 @@ def test_what_was_kept_costs_nothing_again_and_a_stop_costs_little(video, tmp_pa
 
 def same(found, expected):
     np.testing.assert_array_equal(found.time_s, expected.time_s)
-    for a, b in zip(found.frames, expected.frames, strict=True):
+    for a, b in zip(found, expected, strict=True):
         assert len(a.seen) == len(b.seen)
         for p, q in zip(a.seen, b.seen, strict=True):
             np.testing.assert_allclose(p.keypoints, q.keypoints, atol=1e-3)
@@ -96,7 +96,7 @@ def test_a_damaged_part_is_made_again(video, tmp_path, monkeypatch, caplog):
     whole = look_through(video, Told(both), kept=tmp_path / "k")
     parts = sorted((tmp_path / "k").glob("part-*.npz"))
     parts[1].write_bytes(parts[1].read_bytes()[:100])
-    first = len(read_part(parts[0]))
+    first = read_part(parts[0])["time_s"].size
     rest = Told(lambda t, around, search: both(t + first / RATE_HZ, around, search))
     same(look_through(video, rest, kept=tmp_path / "k"), whole)
     assert len(rest.asked) == 180 - first
@@ -142,10 +142,10 @@ def test_who_is_found_late_was_there_before(video):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(estimate._Looking, "_go_back", told)
         found = look_through(video, backend)
-    first = next(f.time_s for f in found.frames if len(f.seen) == 2)
+    first = next(f.time_s for f in found if len(f.seen) == 2)
     assert first == pytest.approx(2.0, abs=0.1)  # the look before the one at which he was found
-    assert all(len(f.seen) == 2 for f in found.frames if f.time_s > 2.1)
-    assert any(any(f.later) for f in found.frames)
+    assert all(len(f.seen) == 2 for f in found if f.time_s > 2.1)
+    assert any(any(f.later) for f in found)
 
 
 def test_parts_keep_what_they_are_given(tmp_path, video):
@@ -155,15 +155,23 @@ def test_parts_keep_what_they_are_given(tmp_path, video):
         return [ANNA(time_s), Seen(points, np.full((17, 3), 0.5))]
 
     found = look_through(video, Told(hips_hidden))
-    write_part(tmp_path / "p.npz", found.frames[:20])
-    back = read_part(tmp_path / "p.npz")
+    write_part(tmp_path / "p.npz", packed(found[:20]))
+    back = Found()
+    back.add_part(read_part(tmp_path / "p.npz"))
     assert len(back) == 20
-    np.testing.assert_allclose(back[7].seen[0].keypoints, found.frames[7].seen[0].keypoints, rtol=1e-6)
+    np.testing.assert_allclose(back[7].seen[0].keypoints, found[7].seen[0].keypoints, rtol=1e-6)
     assert back[7].seen[0].world_m is None
-    np.testing.assert_allclose(back[7].seen[1].world_m, 0.5)
+    np.testing.assert_allclose(back[-1].seen[1].world_m, 0.5)
     assert back[7].seen[1].colours is None
-    write_part(tmp_path / "q.npz", [])
-    assert read_part(tmp_path / "q.npz") == []
+    assert back.sightings == 40
+    with pytest.raises(IndexError):
+        back[20]
+    write_part(tmp_path / "q.npz", packed([]))
+    back.add_part(read_part(tmp_path / "q.npz"))
+    assert len(back) == 20
+    np.savez(tmp_path / "r.npz", **packed(found[:20]) | {"keypoints": np.zeros((3, 17, 3))})
+    with pytest.raises(ValueError, match="another shape"):
+        read_part(tmp_path / "r.npz")
 
 
 def test_a_copy_has_the_same_key(video, tmp_path):

@@ -112,7 +112,8 @@ def _shots(path: Path, duration_s: float, rate_hz: float | None) -> _Shots:
     count = max(2, round(duration_s / gap_s))
     last = len(images) - 1
     there_and_back = itertools.cycle([*range(last), *range(last, 0, -1)])
-    return _Shots(images, list(itertools.islice(there_and_back, count)), gap_s * np.arange(count), scale)
+    order = list(itertools.islice(there_and_back, count))
+    return _Shots(images, order, gap_s * np.arange(count, dtype=np.float64), scale)
 
 
 def _sway(
@@ -122,14 +123,17 @@ def _sway(
 
     def sines() -> FloatArray:
         phases = rng.uniform(0.0, 2.0 * np.pi, len(SWAY_HZ))
-        return np.sum([np.sin(2.0 * np.pi * f * time_s + p) for f, p in zip(SWAY_HZ, phases, strict=True)], axis=0)
+        total: FloatArray = np.sin(2.0 * np.pi * np.multiply.outer(time_s, SWAY_HZ) + phases).sum(axis=1)
+        return total
 
     shift = SWAY_SHARE * body_px * np.stack([sines(), sines()], axis=1)
     turn = np.deg2rad(TURN_DEG) * sines() * turn_and_zoom
     zoom = 1.0 + ZOOM_SHARE / len(SWAY_HZ) * sines() * turn_and_zoom
     cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
     linear = np.stack([np.stack([cos, -sin], axis=1), np.stack([sin, cos], axis=1)], axis=1)
-    return np.concatenate([linear, (centre_px - linear @ centre_px + shift)[:, :, None]], axis=2)
+    shift = centre_px - linear @ centre_px + shift
+    maps: FloatArray = np.concatenate([linear, shift[:, :, None]], axis=2)
+    return maps
 
 
 def _steady(shots: _Shots, boxes: Sequence[FloatArray], sway: FloatArray) -> tuple[FloatArray, float]:

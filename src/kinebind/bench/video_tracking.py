@@ -6,8 +6,8 @@ who was there: IDF1 of Ristani et al., "Performance measures and a data set for 
 2016, with a match where the keypoints' similarity is at least 0.5.
 
 `idf1_N` is that of N people, `id_switches_N` how often a minute each of them becomes somebody else, both with their
-95 % intervals over clips (`_lo`, `_hi`); `idf1_N_alike` are those in the same clothes. Four clips of 30 s at 30 frames/s
-each are about three minutes on one processor:
+95 % intervals over clips (`_lo`, `_hi`); `idf1_N_alike` is that of people in the same clothes. Four clips of 30 s at
+30 frames/s for each take about five minutes on one processor:
 
     python -c "from kinebind.bench.video_tracking import run; print(run(clips=4))"
 """
@@ -148,7 +148,6 @@ def _scored(item: tuple[int, Noise, int, float]) -> Score:
 def compared(truth: Clip, found: Sequence[Poses]) -> Score:
     """Tracks against those who were there. Frames in which a person is too hidden to be found do not count for her."""
     count = truth.there.shape[1]
-    matches = np.zeros((count, len(found)), dtype=np.int64)
     alike = np.zeros((truth.time_s.size, count, len(found)))
     here = np.zeros((truth.time_s.size, len(found)), dtype=bool)
     for g, track in enumerate(found):
@@ -163,7 +162,7 @@ def compared(truth: Clip, found: Sequence[Poses]) -> Score:
     ignored = here & ~matched.any(axis=1) & _over_hidden(truth, found)
     return Score(
         idf1_of(matches, truth.there.sum(axis=0), (here & ~ignored).sum(axis=0)),
-        _switches(alike, truth.there) / max(truth.there.sum() * np.median(np.diff(truth.time_s)) / 60.0, 1e-9),
+        float(_switches(alike, truth.there) / max(truth.there.sum() * np.median(np.diff(truth.time_s)) / 60.0, 1e-9)),
     )
 
 
@@ -238,7 +237,7 @@ def seen_in(truth: Clip, noise: Noise, rng: np.random.Generator) -> list[FrameFo
 def _with_errors(
     truth: Clip, p: int, errors: DetectorErrors, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Keypoints (F, 17, 2) px and scores (F, 17) of a person, errors in proportion to how large she is in each frame."""
+    """Keypoints (F, 17, 2) px and scores (F, 17) of a person, with errors in proportion to her size then."""
     scale = truth.metre_px[:, p, None, None] / 1000.0  # millimetres, so that no coordinate looks normalised
     middle = truth.points_px[:, p, 11:13].mean(axis=1, keepdims=True)
     plain = Poses(truth.time_s, (truth.points_px[:, p] - middle) / scale, np.ones(truth.visible[:, p].shape))
@@ -284,7 +283,7 @@ def _walks(people: int, rng: np.random.Generator, duration_s: float) -> tuple[Fl
         depth = rng.uniform(*_DEPTH_M)
         return np.array([side * rng.uniform(0.1, 1.0) * _ASIDE * depth, depth])
 
-    time_s = np.arange(int((duration_s + 1.0) / _STEP_S)) * _STEP_S
+    time_s: FloatArray = np.arange(int((duration_s + 1.0) / _STEP_S), dtype=np.float64) * _STEP_S
     now = np.array([somewhere(rng.choice([-1.0, 1.0])) for _ in range(people)])
     aim, velocity = now.copy(), np.zeros((people, 2))
     speed, wait_s = rng.uniform(0.8, 1.6, people), rng.uniform(0.0, 0.5, people)

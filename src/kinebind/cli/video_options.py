@@ -139,7 +139,8 @@ def _milliseconds(word: str) -> float:
 def progress(screen: Screen, info: VideoInfo, what: str) -> Iterator[Progress]:
     """A line on stderr that tells how far a video is done, how fast, and how long it will take."""
     live = not screen.quiet and sys.stderr.isatty()
-    started, first, last = time.monotonic(), -1, 0.0
+    started, first = time.monotonic(), -1
+    last = started
 
     def told(time_s: float, frames: int) -> None:
         nonlocal first, last

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-import mimetypes
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,7 +40,11 @@ def write_elan(path: str | Path, tracks: Mapping[str, Stretches], zero_s: float 
 
 
 def write_tiers(
-    path: str | Path, tiers: Mapping[str, Sequence[Label]], *, zero_s: float = 0.0, media: Mapping[str, str] | None = None
+    path: str | Path,
+    tiers: Mapping[str, Sequence[Label]],
+    *,
+    zero_s: float = 0.0,
+    media: Mapping[str, str] | None = None,
 ) -> Path:
     """ELAN's annotations (.eaf, version 3.0): tiers of stretches, milliseconds from zero_s of their clock.
 
@@ -96,8 +100,17 @@ def write_label_studio(path: str | Path, tracks: Mapping[str, Stretches], versio
 
 
 def prediction(stretches: Stretches, version: str) -> dict[str, Any]:
-    """A prediction of a task of Label Studio: a region of its time series for each stretch."""
-    regions = [
+    """A prediction of a task of Label Studio, with the mean of its regions' scores.
+
+    version: of what predicted, as Label Studio shows it.
+    """
+    score = round(sum(sure for _, sure in stretches) / len(stretches), 4) if stretches else 0.0
+    return {"model_version": version, "score": score, "result": regions(stretches)}
+
+
+def regions(stretches: Stretches) -> list[dict[str, Any]]:
+    """Regions of a time series, as Label Studio has them; seconds."""
+    return [
         {
             "id": f"r{k + 1}", "from_name": LABEL_STUDIO[0], "to_name": LABEL_STUDIO[1],
             "type": "timeserieslabels", "score": round(sure, 4),
@@ -108,8 +121,6 @@ def prediction(stretches: Stretches, version: str) -> dict[str, Any]:
         }
         for k, (label, sure) in enumerate(stretches)
     ]  # fmt: skip
-    score = round(sum(sure for _, sure in stretches) / len(stretches), 4) if stretches else 0.0
-    return {"model_version": version, "score": score, "result": regions}
 
 
 def write_tasks(path: str | Path, tasks: Sequence[Mapping[str, Any]]) -> Path:

@@ -16,6 +16,7 @@ from kinebind.video.backend import Seen
 from kinebind.video.camera_motion import Step, between
 from kinebind.video.flips import mend_flips
 from kinebind.video.found import FrameFound
+from kinebind.video.joining import rejoined, sightings
 from kinebind.video.oks import boxes_px
 from kinebind.video.tracker import Tracker, other_clothes, without_doubles
 
@@ -24,7 +25,7 @@ IntArray = npt.NDArray[np.int64]
 LEAST_S = 0.5
 LEAST_FRAMES = 3
 """Who is seen for less than this, in time or in frames, is no person to follow."""
-LEAST_SHARE = 0.25
+LEAST_SHARE = 0.4
 """Nor who is seen in fewer than this share of the frames from first to last."""
 LEAST_JOINTS = 6
 """Who shows fewer joints than this, in the median frame, is none either: a chair, a shadow, a picture on the wall."""
@@ -61,7 +62,7 @@ def people_of(
     name. split: a person and the time, seconds of the frames, from which she is somebody else, called "2b".
     Raises InputError where a name means nobody, or two who are one are seen at the same time.
     """
-    followed = _followed(frames)
+    followed = _rejoined(_followed(frames), frames)
     fragments = _joined([f for f in followed if f.frame.size >= LEAST_FRAMES], frames)
     whole = [f for f in fragments if _is_person(f, frames)]
     whole.sort(key=lambda f: (-f.frame.size, int(f.frame[0])))
@@ -106,6 +107,14 @@ def _followed(frames: Sequence[FrameFound]) -> list[Person]:
             rows.setdefault(number, []).append((k, i))
         before = frame.camera
     return [Person(str(n), *np.array(own, dtype=np.int64).T) for n, own in rows.items()]
+
+
+def _rejoined(followed: list[Person], frames: Sequence[FrameFound]) -> list[Person]:
+    """The same where people hid each other looked at again, now that it is known what came of it."""
+    if not followed:
+        return followed
+    seen = sightings(frames, [(f.frame, f.index) for f in followed])
+    return [Person(str(k), seen.frame[rows], seen.index[rows]) for k, rows in enumerate(rejoined(seen)) if rows.size]
 
 
 def _is_person(fragment: Person, frames: Sequence[FrameFound]) -> bool:

@@ -1,8 +1,9 @@
 """Following people from frame to frame: who of those seen now is who of those seen before.
 
-Each person is expected where a damped constant velocity takes her, learnt over a time in seconds, so that frame rates
-and gaps do not matter. People are given out together, by how alike keypoints and boxes are; where two fit about as
-well, the clothes decide. Who is out of sight is kept for a while, with the place growing less sure.
+Of each person a place, a velocity and how sure both are, are carried on (a Kalman filter whose velocity is forgotten
+with time, in metres by the body's own size and in seconds, so that frame rates and gaps do not matter), and beside
+them the pose, the size and the clothes. People of a frame are given out together, so that all of it is likeliest; who
+is out of sight is kept for a while, with the place growing less sure.
 
 A pure function of what it is told: told the same again, it says the same.
 """
@@ -16,52 +17,78 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from kinebind.clock import FloatArray
+from kinebind.parts import COCO17, COCO17_MIRROR
 from kinebind.video.backend import Seen
 from kinebind.video.camera_motion import apply
-from kinebind.video.oks import boxes_px, overlap, similarity
+from kinebind.video.oks import boxes_px, mean_similarity, metre_px, similarity
 
 KEEP_S = 2.0
 """How long somebody who is out of sight may come back as the same person."""
 EXPECT_S = 1.0
 """How long she is looked for where she should be."""
-_VELOCITY_S = 0.12
-"""Time over which a velocity is learnt."""
-_DAMPING_S = 0.5
-"""Out of sight, people keep their velocity for about this long."""
 _ESTABLISHED_S = 0.15
 """Seen for less than this, somebody is no more than a guess, and is not looked for for long."""
-_FAR_PER_S = 4.0
-_FAR = (0.35, 2.5)
-"""How far the middle may lie from where it is expected, in units of the person's height: at once, and at most; it
-grows by `_FAR_PER_S` with every second out of sight."""
-_COLOUR_MEMORY_S = 1.0
-_COLOUR_WEIGHT = 0.5
+VELOCITY_M_S = 1.2
+"""Usual speed of people on each axis of the image."""
+VELOCITY_S = 1.2
+"""Time in which a velocity falls to 1/e: people turn."""
+_PLACE_M = 0.05
+_JOINT_M = 0.15
+"""Error of a place that is told by all joints, and by a single one."""
+_POSE_S = 0.08
+"""Time over which a pose is smoothed."""
+_POSE_LIKE_S = 0.4
+"""A pose tells who somebody is for about this long."""
+_JOINT_KEEP_S = 1.0
+_COLOURS_S = 3.0
+_NEW = 10.0
+"""What it costs that somebody is new, in units of the logarithm of likelihood."""
+_GATE = 16.0  # of squared distance over variance
+_POSE, _CLOTHES, _SIZE = 4.0, 10.0, 0.15
+_UNKNOWN_CLOTHES = 0.6
+_FLIPPED = 0.5
 _SAME = 0.7
 """Two sightings of one frame that are this alike are one person's."""
 _REFUSED = 1e3
+_SWINGS = {"wrist": 0.3, "ankle": 0.3, "elbow": 0.6, "knee": 0.6}
+JOINT_WEIGHT = np.array([_SWINGS.get(name.split("_")[-1], 1.0) for name in COCO17])
+"""(17,) how much each keypoint tells of where the whole body is."""
 
 
 @dataclass
 class _Track:
-    """A person as known: keypoints (17, 2) where last seen, a velocity (2,) px/s of the whole, and the clothes."""
+    """A person as known when last seen.
+
+    points (17, 2): pixels, NaN where never seen; seen_s (17,): when each last was. velocity (2,) px/s. cov (2, 2): of
+    place and velocity on either axis, metres and m/s. metre: pixels to a metre. colours (B,), known for dressed_s.
+    """
 
     number: int
-    keypoints: FloatArray
+    points: FloatArray
+    seen_s: FloatArray
     velocity: FloatArray
+    cov: FloatArray
+    metre: float
     colours: FloatArray | None
+    dressed_s: float
     first_s: float
     last_s: float
 
-    def at(self, time_s: float) -> FloatArray:
-        """Keypoints (17, 2) where they are expected."""
-        gone_s = max(time_s - self.last_s, 0.0)
-        travelled_s = _DAMPING_S * (1.0 - np.exp(-gone_s / _DAMPING_S))
-        return np.asarray(self.keypoints + self.velocity * travelled_s)
+    def ahead(self, time_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Keypoints (17, 2), velocity (2,) and covariance (2, 2) at a time: a velocity that is slowly forgotten."""
+        step_s = max(time_s - self.last_s, 0.0)
+        go, spread = walked(step_s)
+        return self.points + go[0, 1] * self.velocity, go[1, 1] * self.velocity, go @ self.cov @ go.T + spread
 
-    @property
-    def height_px(self) -> float:
-        box = boxes_px(self.keypoints[None])[0]
-        return float(max(box[3] - box[1], box[2] - box[0], 1.0))
+
+def walked(step_s: float) -> tuple[FloatArray, FloatArray]:
+    """How place and velocity go on in a time, (2, 2), and the covariance (2, 2) by which they spread: m, m/s."""
+    keep = float(np.exp(-step_s / VELOCITY_S))
+    travel_s = VELOCITY_S * (1.0 - keep)
+    place = VELOCITY_S**2 * max(2.0 * step_s / VELOCITY_S - 3.0 + 4.0 * keep - keep**2, 0.0)
+    both = VELOCITY_S * (1.0 - keep) ** 2
+    spread = VELOCITY_M_S**2 * np.array([[place, both], [both, 1.0 - keep**2]])
+    return np.array([[1.0, travel_s], [0.0, keep]]), spread
 
 
 class Tracker:
@@ -84,20 +111,22 @@ class Tracker:
         self._tracks = [t for t in self._tracks if time_s - t.last_s <= KEEP_S]
         if camera_step is not None and np.isfinite(camera_step).all():
             for track in self._tracks:
-                track.keypoints = apply(camera_step, track.keypoints)
+                track.points = apply(camera_step, track.points)
                 track.velocity = camera_step[:, :2] @ track.velocity
+                track.metre *= float(np.sqrt(abs(np.linalg.det(camera_step[:, :2]))))
         numbers = [-1] * len(seen)
         if self._tracks and seen:
-            cost = self._cost(time_s, seen)
+            found = np.stack([p.keypoints[:, :2] for p in seen])
+            cost, moved, flipped = self._cost(time_s, found, seen)
             for row, column in zip(*linear_sum_assignment(cost), strict=True):
-                if cost[row, column] < _REFUSED:
+                if cost[row, column] < 0.0:
                     numbers[column] = self._tracks[row].number
-                    self._update(self._tracks[row], time_s, seen[column])
-        for k, person in enumerate(seen):
+                    _update(self._tracks[row], time_s, seen[column], moved[row, column], flipped[row, column])
+        # In an order of their own, so that theirs in the frame does not matter.
+        for k in sorted(range(len(seen)), key=lambda k: tuple(np.nan_to_num(seen[k].keypoints, nan=-1.0).ravel())):
             if numbers[k] < 0:
                 numbers[k] = self._next
-                points = person.keypoints[:, :2].copy()
-                self._tracks.append(_Track(self._next, points, np.zeros(2), person.colours, time_s, time_s))
+                self._tracks.append(_begun(self._next, time_s, seen[k]))
                 self._next += 1
         return numbers
 
@@ -105,59 +134,111 @@ class Tracker:
         """Boxes (4,) left, top, right, bottom, pixels, where people should be found at a time."""
         boxes = []
         for track in self._tracks:
-            gone_s = time_s - track.last_s
             known_s = track.last_s - track.first_s
-            if gone_s <= (EXPECT_S if known_s >= _ESTABLISHED_S else _ESTABLISHED_S):
-                box = boxes_px(track.at(time_s)[None])[0]
+            if time_s - track.last_s <= (EXPECT_S if known_s >= _ESTABLISHED_S else _ESTABLISHED_S):
+                points = np.where(_recent(track)[:, None], track.ahead(time_s)[0], np.nan)
+                box = boxes_px(points[None])[0]
                 if np.isfinite(box).all() and (box[2:] - box[:2]).min() > 0:
                     boxes.append(box)
         return boxes
 
-    def _cost(self, time_s: float, seen: Sequence[Seen]) -> FloatArray:
-        """(tracks, seen): how badly each fits each, `_REFUSED` where it cannot be."""
-        expected = np.stack([t.at(time_s) for t in self._tracks])
-        found = np.stack([p.keypoints[:, :2] for p in seen])
+    def _cost(
+        self, time_s: float, found: FloatArray, seen: Sequence[Seen]
+    ) -> tuple[FloatArray, FloatArray, np.ndarray]:
+        """For each track and each of those seen: how much less likely it is that they are one than that somebody new
+        came, negative where it is likelier; the way (A, B, 2) from where she was expected, px; and whether she agrees
+        much better with left and right exchanged.
+        """
+        ahead = [t.ahead(time_s) for t in self._tracks]
+        expected = np.stack(
+            [np.where(_recent(t)[:, None], a[0], np.nan) for t, a in zip(self._tracks, ahead, strict=True)]
+        )
+        variance = np.array([a[2][0, 0] for a in ahead])[:, None]
+        metre = np.array([t.metre for t in self._tracks])
+        gone_s = np.array([time_s - t.last_s for t in self._tracks])[:, None]
+
+        moved, alike, count = _aligned(expected, found, metre)
+        moved_f, alike_f, _ = _aligned(expected, found[:, COCO17_MIRROR], metre)
+        flipped = alike_f > alike + 0.2
+        moved = np.where(flipped[..., None], moved_f, moved)
+        # Who shares no joint with what is known of a track lies where the boxes' middles tell.
         there, here = boxes_px(expected), boxes_px(found)
-        alike = similarity(expected, found)
-        cost = 1.0 - 0.5 * (alike + overlap(there, here))
-        height = np.array([t.height_px for t in self._tracks])
-        gone_s = np.array([time_s - t.last_s for t in self._tracks])
-        reach = np.minimum(_FAR[0] + _FAR_PER_S * gone_s, _FAR[1]) * height
-        # By the keypoints that both show: arms and legs that are hidden move the middle of a box.
-        away = _distance(expected, found, there, here)
-        cost += 0.5 * away / reach[:, None]
+        middles = 0.5 * (here[None, :, :2] + here[None, :, 2:] - there[:, None, :2] - there[:, None, 2:])
+        moved = np.where((count > 0)[..., None], moved, middles)
+        error = np.where(count > 0, _PLACE_M**2 + _JOINT_M**2 / np.maximum(count, 1), 0.09)
+
+        total = variance + error
+        squared = (moved**2).sum(axis=-1) / metre[:, None] ** 2
+        cost = 0.5 * squared / total + np.log(total / _PLACE_M**2) - _NEW
+        like = np.where(flipped, alike_f, alike)
+        cost += np.where(count > 0, (1.0 - like) * _POSE * np.exp(-gone_s / _POSE_LIKE_S) + _FLIPPED * flipped, 1.0)
+        ratio = np.log(metre_px(found)[None] / metre[:, None])
+        cost += np.minimum(0.5 * ratio**2 / (_SIZE**2 * (1.0 + 2.0 * gone_s)), 3.0)
         for a, track in enumerate(self._tracks):
             for b, person in enumerate(seen):
                 if track.colours is not None and person.colours is not None:
-                    cost[a, b] += _COLOUR_WEIGHT * other_clothes(track.colours, person.colours)
-        own = np.array([max(box[3] - box[1], box[2] - box[0]) for box in here])
-        ratio = own[None, :] / height[:, None]
-        cost[(away > reach[:, None]) | (ratio > 3.0) | (ratio < 1.0 / 3.0)] = _REFUSED
-        return np.asarray(cost)
+                    cost[a, b] += _CLOTHES * other_clothes(track.colours, person.colours) ** 2
+                else:
+                    cost[a, b] += _UNKNOWN_CLOTHES
+        cost[squared > _GATE * total] = _REFUSED
+        # One who is given to nobody costs nothing, so what costs more than somebody new is never forced on others.
+        return np.where(cost < 0.0, cost, _REFUSED), moved, flipped
 
-    @staticmethod
-    def _update(track: _Track, time_s: float, person: Seen) -> None:
-        """Take in a new sighting."""
-        now = person.keypoints[:, :2]
-        step_s = time_s - track.last_s
-        before = track.keypoints
-        shared = np.isfinite(now[:, 0]) & np.isfinite(before[:, 0])
-        if shared.any() and step_s > 0:
-            moved = np.median(now[shared] - before[shared], axis=0) / step_s
-            weight = 1.0 - np.exp(-step_s / _VELOCITY_S)
-            track.velocity = track.velocity + weight * (moved - track.velocity)
-            # Joints that are hidden for now go with the rest.
-            carried = before + np.median(now[shared] - before[shared], axis=0)
+
+def _recent(track: _Track) -> np.ndarray:
+    return np.isfinite(track.points[:, 0]) & (track.last_s - track.seen_s <= _JOINT_KEEP_S)
+
+
+def _aligned(expected: FloatArray, found: FloatArray, metre: FloatArray) -> tuple[FloatArray, FloatArray, np.ndarray]:
+    """Mean way (A, B, 2) px from keypoints (A, 17, 2) to (B, 17, 2), how alike the poses are besides, and how many
+    joints both show.
+    """
+    way = found[None] - expected[:, None]  # (A, B, 17, 2)
+    shared = np.isfinite(way[..., 0])
+    weight = np.where(shared, JOINT_WEIGHT, 0.0)
+    total = np.maximum(weight.sum(axis=-1), 1e-9)
+    moved = (np.where(shared[..., None], way, 0.0) * weight[..., None]).sum(axis=2) / total[..., None]
+    rest = ((way - moved[:, :, None]) ** 2).sum(axis=-1)
+    alike = np.nan_to_num(mean_similarity(rest, metre[:, None] ** 2), nan=0.0)
+    return moved, alike, shared.sum(axis=-1)
+
+
+def _begun(number: int, time_s: float, person: Seen) -> _Track:
+    size = float(metre_px(person.keypoints[None])[0])
+    cov = np.diag([_PLACE_M**2, VELOCITY_M_S**2])
+    seen_s = np.where(np.isfinite(person.keypoints[:, 0]), time_s, -np.inf)
+    return _Track(
+        number, person.keypoints[:, :2].copy(), seen_s, np.zeros(2), cov, size, person.colours, 0.0, time_s, time_s
+    )
+
+
+def _update(track: _Track, time_s: float, person: Seen, moved: FloatArray, flipped: bool) -> None:
+    """Take in a new sighting that lies `moved` (2,) px from where it was expected."""
+    now = person.keypoints[:, :2]
+    seen = np.isfinite(now[:, 0])
+    step_s = time_s - track.last_s
+    points, velocity, cov = track.ahead(time_s)
+    count = int((seen & np.isfinite(points[:, 0])).sum())
+    gain = cov[:, 0] / (cov[0, 0] + _PLACE_M**2 + _JOINT_M**2 / max(count, 1))
+    track.cov = cov - np.outer(gain, cov[0])
+    track.velocity = velocity + gain[1] * moved
+    points = points + gain[0] * moved
+    weight = 1.0 - np.exp(-step_s / _POSE_S)
+    if not flipped:
+        points = np.where(np.isfinite(points), points + weight * np.where(seen[:, None], now - points, 0.0), now)
+        track.seen_s = np.where(seen, time_s, track.seen_s)
+    track.points = points
+    size = float(metre_px(person.keypoints[None])[0])
+    track.metre *= float((size / track.metre) ** (1.0 - np.exp(-step_s / 0.5)))
+    if person.colours is not None:
+        step_s = min(step_s, 0.1)
+        if track.colours is None:
+            track.colours, track.dressed_s = person.colours, step_s
         else:
-            carried = before
-        track.keypoints = np.where(np.isfinite(now), now, carried)
-        if person.colours is not None:
-            if track.colours is None:
-                track.colours = person.colours
-            else:
-                weight = 1.0 - np.exp(-max(step_s, 1e-3) / _COLOUR_MEMORY_S)
-                track.colours = (1.0 - weight) * track.colours + weight * person.colours
-        track.last_s = time_s
+            track.dressed_s = min(track.dressed_s + step_s, _COLOURS_S)
+            share = step_s / (track.dressed_s + step_s)
+            track.colours = (1.0 - share) * track.colours + share * person.colours
+    track.last_s = time_s
 
 
 def other_clothes(first: FloatArray, second: FloatArray) -> float:
@@ -177,13 +258,3 @@ def without_doubles(seen: Sequence[Seen]) -> list[int]:
         if all(alike[k, other] <= _SAME for other in kept):
             kept.append(int(k))
     return sorted(kept)
-
-
-def _distance(expected: FloatArray, found: FloatArray, there: FloatArray, here: FloatArray) -> FloatArray:
-    """(A, B): distance of the middles of the keypoints that both show, or of the boxes where they share none, px."""
-    shared = np.isfinite(expected[:, None, :, 0]) & np.isfinite(found[None, :, :, 0])
-    count = shared.sum(axis=-1)
-    difference = np.where(shared[..., None], found[None] - expected[:, None], 0.0).sum(axis=2)
-    by_joints = np.linalg.norm(difference, axis=-1) / np.maximum(count, 1)
-    middles = 0.5 * (here[None, :, :2] + here[None, :, 2:]) - 0.5 * (there[:, None, :2] + there[:, None, 2:])
-    return np.asarray(np.where(count >= 3, by_joints, np.linalg.norm(middles, axis=-1)))

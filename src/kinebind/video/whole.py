@@ -19,6 +19,7 @@ from kinebind.readers.poses_npz import write_npz
 from kinebind.video.backend import PoseBackend
 from kinebind.video.camera_motion import apply, steady_from_image
 from kinebind.video.estimate import VERSION, Progress, content_key, forget, look_through
+from kinebind.video.found import FrameFound
 from kinebind.video.frames import Damage, VideoInfo, video_info
 from kinebind.video.people import Person, people_of, poses_of
 
@@ -91,9 +92,9 @@ def video_people(
     found = look_through(path, backend, kept=kept, damage=damage, progress=progress)
     if kept is not None:
         damage = _with_damage(kept, damage)
-    if not any(f.seen for f in found.frames):
-        raise InputError(f"Nobody was found in the {len(found.frames)} frames of {path}.", NOBODY_FIX)
-    persons, told = people_of(found.frames, merge=merge, split=split)
+    if not found.sightings:
+        raise InputError(f"Nobody was found in the {len(found)} frames of {path}.", NOBODY_FIX)
+    persons, told = people_of(found, merge=merge, split=split)
     if not persons:
         raise InputError(f"Nobody is seen in {path} long enough to be followed.", NOBODY_FIX)
     time_s = found.time_s
@@ -105,19 +106,19 @@ def video_people(
         notes.append(f"Times are those of the middle of the exposure, {1e3 * exposure_s:.1f} ms.")
     maps = np.tile(np.eye(2, 3), (time_s.size, 1, 1))
     if camera:
-        maps = steady_from_image([f.camera for f in found.frames], time_s, found.cut, info.size_px)
+        maps = steady_from_image(found.steps, time_s, found.cut, info.size_px)
     cuts_s = tuple(float(t) + later_s for t in time_s[found.cut])
     if cuts_s:
         notes.append(
             f"{len(cuts_s)} cuts, at {', '.join(f'{t:.2f} s' for t in cuts_s[:10])}: people behind one are others."
         )
-    people = poses_of(persons, found.frames, info.size_px)
-    world_m = {p.person: _world(own, found.frames) for p, own in zip(people, persons, strict=True)}
+    people = poses_of(persons, found, info.size_px)
+    world_m = {p.person: _world(own, found) for p, own in zip(people, persons, strict=True)}
     shifted = tuple(p.replace(time_s=p.time_s + later_s) for p in people)
     return VideoPeople(info, shifted, world_m, time_s + later_s, maps, cuts_s, backend.name, later_s, tuple(notes))
 
 
-def _world(person: Person, frames: Sequence[Any]) -> FloatArray:
+def _world(person: Person, frames: Sequence[FrameFound]) -> FloatArray:
     """(T, 17, 3) of a person's frames; NaN where the backend guesses nothing."""
     rows = [frames[f].seen[k].world_m for f, k in zip(person.frame, person.index, strict=True)]
     return np.array([np.full((17, 3), np.nan) if row is None else row for row in rows])
