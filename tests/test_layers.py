@@ -1,4 +1,4 @@
-"""Imports go one way: types, readers, body, video, models, tasks, report, output, then training, benchmarks, command line."""
+"""Imports go one way: types, readers, body, video, models, tasks, report, output, training, benchmarks, commands."""
 
 from __future__ import annotations
 

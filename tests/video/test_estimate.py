@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_up_video import write_video
 from walkers import walker
 
 from kinebind.errors import InputError
@@ -14,6 +13,7 @@ from kinebind.video.estimate import content_key, look_through
 from kinebind.video.found import Found, packed, read_part, write_part
 from kinebind.video.frames import Damage, frames
 from kinebind.video.whole import video_people, write_pose_file
+from made_up_video import write_video
 
 RATE_HZ = 15.0
 ANNA = walker((60, 200), (8, 0), 150.0, colour=1)

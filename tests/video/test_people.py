@@ -82,7 +82,7 @@ def test_the_users_word():
     with pytest.raises(InputError, match="leaves nothing of one part"):
         people_of(frames, split=[("1", 99.0)])
     both = [frame(t, [ANNA(t), BEN(t)]) for t in TIMES]
-    with pytest.raises(InputError, match="at the same time, at 0.00 s"):
+    with pytest.raises(InputError, match=r"at the same time, at 0\.00 s"):
         people_of(both, merge=[("1", "2")])
 
 

@@ -1,4 +1,4 @@
-"""What `kinebind align` found before, kept by everything that it depends on, so that the same question costs nothing."""
+"""What `kinebind align` found before, kept by all that it depends on, so that the same question costs nothing."""
 
 from __future__ import annotations
 

@@ -65,7 +65,8 @@ def _common(
 
 
 _COMMANDS: dict[str, options.Command] = {
-    "align": align, "pose": pose, "sync": sync, "locate": locate, "search": search, "simulate": simulate, "inspect": inspect, "convert": convert,
+    "align": align, "pose": pose, "sync": sync, "locate": locate,
+    "search": search, "simulate": simulate, "inspect": inspect, "convert": convert,
     "embed": embed, "recognise": recognise, "train": train, "test": evaluate, "export": export, "calibrate": calibrate,
     "demo": demo, "bench": bench,
 }  # fmt: skip

@@ -92,7 +92,8 @@ def _answers(path: Path) -> list[dict[str, Any]]:
         return [
             {
                 "recording": str(content["recording"]), "clock": str(answer["clock_id"]),
-                "offset_s": float(answer["offset_s"]), "site": answer["sensors"][0]["site"] if answer["sensors"] else None,
+                "offset_s": float(answer["offset_s"]),
+                "site": answer["sensors"][0]["site"] if answer["sensors"] else None,
             }
             for answer in content["answers"]
             if answer["status"] == "answered"

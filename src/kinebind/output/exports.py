@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import mimetypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from kinebind.errors import InputError
 from kinebind.output.imu_clock import write_imu_clock
+from kinebind.output.label_tracks import write_tiers
 from kinebind.output.opensim import write_orientations, write_trc
 from kinebind.output.rerun_file import write_rerun
 from kinebind.output.stretches import label_studio, stretches_of
-from kinebind.output.label_tracks import write_elan
 from kinebind.recording import Recording
 from kinebind.tasks.sync.result import SyncResult
 
@@ -32,7 +33,14 @@ class Aligned:
 
 
 def _elan(what: Aligned, folder: Path) -> list[Path]:
-    return [write_elan(folder / "aligned.eaf", stretches_of(what.recording, what.result), media=what.video)]
+    tiers = {name: [label for label, _ in own] for name, own in stretches_of(what.recording, what.result).items()}
+    return [write_tiers(folder / "aligned.eaf", tiers, media=None if what.video is None else _media(what.video))]
+
+
+def _media(video: Path) -> dict[str, str]:
+    """A linked video, as ELAN names it."""
+    kind = mimetypes.guess_type(video.name)[0] or "video/mp4"
+    return {"MEDIA_URL": video.resolve().as_uri(), "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": f"./{video.name}"}
 
 
 def _label_studio(what: Aligned, folder: Path) -> list[Path]:

@@ -1,8 +1,8 @@
 """Files of OpenSim: orientations of sensors for OpenSense (.sto), markers of 3D motion (.trc).
 
 OpenSense reads a Storage file of quaternions, scalar first, one column a sensor called after a body of the model
-(opensim.stanford.edu, "OpenSense: IMU data"); its world has the direction up that the sensors have, and its own tool turns
-it. TRC is Motion Analysis' table of markers; OpenSim's world has y up, so z-up points (x, y, z) become (x, z, −y).
+(opensim.stanford.edu, "OpenSense: IMU data"); its world has the sensors' direction up, which its own tool
+turns. TRC is Motion Analysis' table of markers; OpenSim's world has y up, so z-up points (x, y, z) become (x, z, −y).
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def _write_one_trc(path: Path, motion: Motion) -> None:
     points = motion.position_world[..., [0, 2, 1]] * np.array([1.0, 1.0, -1.0])
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(f"PathFileType\t4\t(X/Y/Z)\t{path.name}\n")
-        file.write("DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames\n")
+        file.write(
+            "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames\n"
+        )
         file.write(f"{rate}\t{rate}\t{frames}\t{len(names)}\tm\t{rate}\t1\t{frames}\n")
         file.write("Frame#\tTime\t" + "\t\t\t".join(re.sub(r"\s+", "_", n) for n in names) + "\t\t\n")
         file.write("\t\t" + "\t".join(f"{a}{k}" for k in range(1, len(names) + 1) for a in "XYZ") + "\n\n")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from kinebind.output.label_tracks import Stretches, regions
+from kinebind.output.label_tracks import Stretches, prediction, write_tasks
 from kinebind.recording import Label, Recording
 from kinebind.tasks.sync.result import ClockAnswer, Piece, SyncResult
 
@@ -55,6 +54,7 @@ def label_studio(path: Path, recording: Recording, result: SyncResult, video: Pa
     The labelling set-up needs a TimeSeries named `stream` over `$csv`, and a TimeSeriesLabels named `activity`; a
     Video over `$video` may stand beside them. Times are seconds of the video's clock.
     """
+    labels: Stretches = [(label, 1.0) for label in recording.labels]
     task = {
         "data": {"csv": "aligned.csv", "video": str(video) if video is not None else None, "stream": recording.name},
         "meta": {
@@ -67,9 +67,6 @@ def label_studio(path: Path, recording: Recording, result: SyncResult, video: Pa
                 for a in result.answers
             ]
         },
-        "predictions": [
-            {"model_version": "labels", "score": 1.0, "result": regions([(label, 1.0) for label in recording.labels])}
-        ] if recording.labels else [],
+        "predictions": [prediction(labels, "labels")] if labels else [],
     }  # fmt: skip
-    path.write_text(json.dumps([task], indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return path
+    return write_tasks(path, [task])

@@ -97,7 +97,7 @@ def strip(poses: Poses, frames: np.ndarray, sites: Mapping[str, str]) -> list[Pi
                 _head(cell, height * scale),
                 tuple(rings),
                 box,
-            )  # fmt: skip
+            )
         )
     return pictures
 
