@@ -15,8 +15,8 @@ from kinebind.cli import main, sync
 from kinebind.cli.app import app, run
 
 COMMANDS = (
-    "sync", "locate", "search", "simulate", "inspect", "convert", "embed", "recognise", "train", "test", "export",
-    "demo", "bench",
+    "align", "pose", "sync", "locate", "search", "simulate", "inspect", "convert", "embed", "recognise", "train",
+    "test", "export", "calibrate", "demo", "bench",
 )  # fmt: skip
 
 

@@ -14,9 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 FENCES = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 COMMANDS = (
-    "sync", "locate", "search", "inspect", "convert", "simulate", "embed", "recognise", "export", "data", "corpus",
-    "train", "finetune", "test", "demo", "bench",
+    "align", "pose", "sync", "locate", "search", "inspect", "convert", "simulate", "embed", "recognise", "export",
+    "data", "corpus", "train", "finetune", "test", "calibrate", "demo", "bench",
 )  # fmt: skip
+VIDEOS = {"align", "pose", "calibrate"}
+"""Whose examples need a video: test_cli_align.py and test_cli_calibrate.py run them."""
 MODELS = {"data", "train", "finetune", "test"}
 """Whose examples run on the page on training: tests/test_docs.py."""
 
@@ -35,7 +37,7 @@ def test_the_examples_run_one_after_another(tmp_path, monkeypatch, kinebind):
                 continue  # test_cli_demo_bench.py runs it
             said = kinebind(*words)
             assert said.code == 0 or (said.code == 3 and words[1].startswith("pair")), f"{line}\n{said}"
-    assert set(run) == set(COMMANDS) - {"bench", "corpus", "export", "recognise"} - MODELS
+    assert set(run) == set(COMMANDS) - {"bench", "corpus", "export", "recognise"} - MODELS - VIDEOS
     written = {path.name for path in (tmp_path / "found").iterdir()}
     assert {"sync.json", "report.html", "aligned.parquet", "imu-left_wrist.parquet"} <= written
     assert (tmp_path / "all" / "summary.csv").exists()
