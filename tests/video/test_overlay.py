@@ -40,8 +40,9 @@ def test_frames_keep_their_times_and_people_are_drawn_where_they_are(tmp_path):
     assert [c > 60 for c in changed] == [False, False, True, True, True, True, False]
     shoulder_line = drawn[3].image[80, 130:170].astype(int).mean(axis=0)
     assert np.abs(shoulder_line - COLOURS[0]).max() < 60
-    # The panel of the one signal lies at the bottom, darker than it was.
-    assert drawn[0].image[-4:, 10:150].mean() < 0.6 * before[0][-4:, 10:150].mean()
+    # The panel of the one signal lies below the picture.
+    assert drawn[0].image.shape[0] > before[0].shape[0]
+    assert drawn[0].image[-4:, 10:150].mean() < 60
 
 
 def test_odd_sizes_are_encoded(tmp_path):

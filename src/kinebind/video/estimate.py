@@ -1,7 +1,8 @@
 """From a video to what is seen in each of its frames: kept in parts, from which a run that was stopped goes on.
 
-People who are followed are looked for where they are expected; everybody is looked for everywhere once a second and
-at every cut. Who is found only then was there before: the frames since the last such look are gone through backwards.
+People who are followed are looked for where they are expected; everybody is looked for everywhere once a second, at
+every cut, and sooner while somebody is lost. Who is found only then was there before: the frames since the last such
+look are gone through backwards.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.video.appearance import torso_colours
 from kinebind.video.backend import Image, PoseBackend, Seen
-from kinebind.video.camera_motion import CameraMotion, Step
+from kinebind.video.camera_motion import CameraMotion, Step, between
 from kinebind.video.cuts import CutFinder
 from kinebind.video.found import Arrays, Found, FrameFound, packed, read_part, write_part
 from kinebind.video.frames import Damage, Frame, frames
@@ -30,6 +31,8 @@ from kinebind.video.tracker import Tracker
 log = logging.getLogger(__name__)
 
 SEARCH_EVERY_S = 1.0
+LOST_EVERY_S = 0.25
+"""How often everybody is looked for everywhere: usually, and while somebody who was expected is not seen."""
 PART_S = 10.0
 """How much of a video a kept part holds: what a stop may cost."""
 _BACK_SIDE_PX = 960
@@ -154,6 +157,8 @@ class _Looking:
         self._pending: list[FrameFound] = []
         self._images: list[tuple[Image, float]] = []
         self._before: dict[int, Seen] = {}
+        self._placed: Step | None = None  # where the frame before lies, in the video's pixels
+        self._lost = False  # whether somebody who was expected in it was not seen
 
     @property
     def waiting(self) -> int:
@@ -163,8 +168,7 @@ class _Looking:
     def again(self, frame: FrameFound) -> None:
         """A frame that was looked at before the stop: people are followed as they were then."""
         seen = [s for s, late in zip(frame.seen, frame.later, strict=True) if not late]
-        tracks = self._tracker.step(frame.time_s, seen, cut=frame.cut)
-        self._before = dict(zip(tracks, seen, strict=True))
+        self._follow(frame.time_s, seen, frame.camera, cut=frame.cut)
         self._searched_s = None  # parts end before a look at everything
 
     def last_again(self, path: Path, time_s: float, step: Step) -> None:
@@ -181,15 +185,18 @@ class _Looking:
         image, scale = frame.image, frame.scale
         cut = self._cuts.step(image)
         around = [] if cut else [box * scale for box in self._tracker.expected(frame.time_s)]
-        camera = self._camera.step(image, frame.time_s, around, cut=cut)
-        search = cut or self._searched_s is None or frame.time_s - self._searched_s >= SEARCH_EVERY_S
+        camera = self._camera.step(image, frame.time_s, around, cut=cut).scaled(1.0 / scale)
+        every_s = LOST_EVERY_S if self._lost else SEARCH_EVERY_S
+        search = cut or self._searched_s is None or frame.time_s - self._searched_s >= every_s
         seen = self._detected(image, scale, around, search=search)
-        tracks = self._tracker.step(frame.time_s, seen, cut=cut)
-        own = FrameFound(frame.time_s, tuple(seen), (False,) * len(seen), camera.scaled(1.0 / scale), cut)
+        before = self._before
+        tracks = self._follow(frame.time_s, seen, camera, cut=cut)
+        self._lost = len(before.keys() & set(tracks)) < len(around)
+        own = FrameFound(frame.time_s, tuple(seen), (False,) * len(seen), camera, cut)
         done: list[FrameFound] = []
         if search:
             if not cut:
-                new = [p for track, p in zip(tracks, seen, strict=True) if track not in self._before]
+                new = [p for track, p in zip(tracks, seen, strict=True) if track not in before]
                 self._go_back(new)
             done, self._pending, self._images = self._pending, [], []
             self._searched_s = frame.time_s
@@ -198,8 +205,14 @@ class _Looking:
         kept_bytes = sum(i.nbytes for i, _ in self._images)
         while kept_bytes > _BACK_BYTES:
             kept_bytes -= self._images.pop(0)[0].nbytes
-        self._before = dict(zip(tracks, seen, strict=True))
         return done
+
+    def _follow(self, time_s: float, seen: Sequence[Seen], camera: Step, *, cut: bool) -> list[int]:
+        """Track numbers of the people of a frame, for knowing where they will be in the next."""
+        moved = None if cut or self._placed is None else between(self._placed, camera)
+        tracks = self._tracker.step(time_s, seen, cut=cut, camera_step=moved)
+        self._before, self._placed = dict(zip(tracks, seen, strict=True)), camera
+        return tracks
 
     def rest(self) -> list[FrameFound]:
         """The frames that are left after the last one."""

@@ -26,9 +26,8 @@ COLOURS: tuple[Colour, ...] = (
 MAX_SIDE_PX = 1280
 _TRACE_S = 4.0
 """How much of a signal is shown, half of it before the moment."""
-_PANEL_SHARE = 0.085
-"""Height of a signal's panel, of the image's height; at most so many, or all get lower."""
-_MOST_SHARE = 0.5
+_PANEL_SHARE, _MOST_SHARE = 0.085, 0.5
+"""Height of a signal's panel, of the image's height, and of all of them together."""
 _TICKS = 90_000  # a second: what frame times are written in
 _PLACES: dict[str, tuple[tuple[str, ...], tuple[str, ...], float]] = {
     "head": (("nose", "left_ear", "right_ear"), ("nose", "left_ear", "right_ear"), 0.0),
@@ -84,7 +83,7 @@ def write_overlay(
     with written_whole(path) as part, av.open(str(part), "w", format="mp4") as out:
         stream = None
         for number, frame in enumerate(frames(video, max_side_px=MAX_SIDE_PX)):
-            image = _even(frame.image)
+            image = _with_room(frame.image, len(panels))
             if stream is None:
                 rate = Fraction(info.rate_hz or 30.0).limit_denominator(1001)
                 stream = out.add_stream("libx264", rate=rate, options={"crf": "23", "preset": "veryfast"})
@@ -97,7 +96,7 @@ def write_overlay(
             for marker in where:
                 if marker.person in seen:
                     marker.draw(image, seen[marker.person] * scale)
-            _draw_panels(image, panels, frame.time_s)
+            _draw_panels(image, panels, frame.image.shape[0], frame.time_s)
             shown = av.VideoFrame.from_ndarray(image, format="rgb24")
             shown.pts, shown.time_base = round(frame.time_s * _TICKS), Fraction(1, _TICKS)
             out.mux(stream.encode(shown))
@@ -180,16 +179,16 @@ class _Panel:
         _words(image, self.label, (6, top + 14), 0.4)
 
 
-def _draw_panels(image: Image, panels: Sequence[_Panel], time_s: float) -> None:
+def _draw_panels(image: Image, panels: Sequence[_Panel], top: int, time_s: float) -> None:
+    """The signals below the picture, which ends at the row `top`."""
     if not panels:
         return
-    height = max(18, round(image.shape[0] * min(_PANEL_SHARE, _MOST_SHARE / len(panels))))
-    top = image.shape[0] - height * len(panels)
-    image[max(top, 0) :] = image[max(top, 0) :] // 3  # darker, so that the lines stand out
+    height = _panel_height(top, len(panels))
+    image[top:] = 24  # over what was drawn beyond the picture's edge
     for k, panel in enumerate(panels):
         panel.draw(image, top + k * height, height, time_s)
     middle = image.shape[1] // 2
-    cv2.line(image, (middle, max(top, 0)), (middle, image.shape[0] - 1), (255, 255, 255), 1)
+    cv2.line(image, (middle, top), (middle, image.shape[0] - 1), (255, 255, 255), 1)
     _words(image, f"{time_s:.2f} s", (middle + 5, image.shape[0] - 6), 0.4)
 
 
@@ -211,7 +210,9 @@ def _skeleton(image: Image, points: FloatArray, name: str, colour: Colour) -> No
 def _words(image: Image, text: str, at: tuple[int, int], size: float) -> None:
     """White words with a dark edge; what OpenCV's letters do not have becomes a question mark."""
     plain = text.encode("ascii", "replace").decode()
-    cv2.putText(image, plain, at, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 3, cv2.LINE_AA)
+    for across, down in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        edge = (at[0] + across, at[1] + down)
+        cv2.putText(image, plain, edge, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 1, cv2.LINE_AA)
     cv2.putText(image, plain, at, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
 
 
@@ -220,7 +221,16 @@ def _pixel(point: FloatArray) -> tuple[int, int]:
     return int(x), int(y)
 
 
-def _even(image: Image) -> Image:
-    """The image with an even number of rows and columns, as the encoder needs; a copy that may be drawn into."""
-    even: Image = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2].copy()
-    return even
+def _panel_height(picture_height: int, count: int) -> int:
+    return max(18, round(picture_height * min(_PANEL_SHARE, _MOST_SHARE / count)))
+
+
+def _with_room(image: Image, panels: int) -> Image:
+    """A copy that may be drawn into, with room for the signals below it, and with an even number of rows and columns,
+    as the encoder needs.
+    """
+    height, width = image.shape[:2]
+    whole = height + (panels * _panel_height(height, panels) if panels else 0)
+    out: Image = np.zeros((whole // 2 * 2, width // 2 * 2, 3), dtype=np.uint8)
+    out[: min(height, out.shape[0])] = image[: out.shape[0], : out.shape[1]]
+    return out
