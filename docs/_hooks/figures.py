@@ -5,8 +5,8 @@
 in brackets. `{{ missed }}` lists the page's aims that are not met, `{{ sync.about }}` tells how the figures were made,
 and `{{ formats }}` is a table of all formats. What was not measured says so.
 
-The README and the model card are shown as they are, without a hook. There a figure stands before the name of its metric in a comment,
-`2.3 ms <!-- sync.sim_median_ms -->`; running this file brings all of them up to date.
+The README and the model card are shown as they are, without a hook. There a figure stands before the name of its
+metric in a comment, `2.3 ms <!-- sync.sim_median_ms -->`; running this file brings all of them up to date.
 """
 
 from __future__ import annotations
