@@ -16,6 +16,7 @@ import sync_scene
 from kinebind import ClockMap, Imu, InputError, Recording
 from kinebind.output import result as output
 from kinebind.output import write_result
+from kinebind.output.aligned import file_name
 from kinebind.tasks.sync.result import ClockAnswer, Piece, Reason, SensorFinding, SyncResult
 
 PERIODIC = Reason("periodic", "The motion repeats.", "Narrow the search.")
@@ -215,7 +216,7 @@ def test_each_person_has_a_joined_table(tmp_path, no_report):
 def test_any_names_become_files_of_their_own(tmp_path_factory, names):
     taken: list[str] = []
     for name in names:
-        taken.append(output._file_name("imu-", name, "csv", taken))
+        taken.append(file_name("imu-", name, ".csv", taken))
     assert len({t.lower() for t in taken}) == len(names)
     folder = tmp_path_factory.mktemp("names")
     for t in taken:

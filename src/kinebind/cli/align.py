@@ -130,9 +130,11 @@ def align(
             )  # fmt: skip
     recording = _recording(video, seen, sensors, settings, screen)
     aligned = _aligned(recording, where, settings, model, screen)
+    if wanted and not any(answer.answered for answer in aligned.result.answers):
+        wanted, left = (), (*left, "No clock was answered, so nothing is exported.")
     result = replace(aligned.result, notes=(*aligned.result.notes, *left))
     aligned = replace(aligned, result=result)
-    files_of = _Further(aligned, seen, video if is_video else None, wanted)
+    files_of = _Further(aligned, seen, video if is_video else None, wanted, out)
     with screen.busy(f"Writing {out}"):
         written = write_result(
             aligned.recording, aligned.result, out, table=kind, located=aligned.located,
@@ -250,6 +252,7 @@ class _Further:
     seen: VideoPeople | None
     video: Path | None
     kinds: Sequence[str]
+    out: Path
 
     def __call__(self, folder: Path) -> list[str]:
         located: LocateResult = self.aligned.located
@@ -264,7 +267,13 @@ class _Further:
             names.append(POSES)
         if self.kinds:
             paths = export(
-                self.aligned.recording, self.aligned.result, folder, self.kinds, video=self.video, located=located
+                self.aligned.recording,
+                self.aligned.result,
+                folder,
+                self.kinds,
+                video=self.video,
+                located=located,
+                home=self.out,
             )
             names += [path.name for path in paths]
         return names

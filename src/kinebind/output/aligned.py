@@ -1,15 +1,15 @@
-"""Aligned tables: a sensor's samples with their times on the video's clock, all sensors at the video's frames, and
-what the video shows at the samples of a sensor's clock."""
+"""Aligned tables: a sensor's samples with their times on the video's clock, and all sensors at the video's frames."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from kinebind.clock import FloatArray
@@ -17,7 +17,7 @@ from kinebind.imu import Imu
 from kinebind.output.tables import channels, column
 from kinebind.parts import COCO17
 from kinebind.poses import Poses
-from kinebind.recording import Label, Recording
+from kinebind.recording import Recording
 from kinebind.report.signals import Reference, find_references
 from kinebind.tasks.sync.result import ClockAnswer, Piece, SyncResult
 
@@ -74,12 +74,7 @@ def file_name(stem: str, name: str, suffix: str, taken: Iterable[str]) -> str:
 
 def sensor_table(imu: Imu, answer: ClockAnswer, reference: Reference) -> pa.Table:
     """A sensor's samples with their times on the reference's clock."""
-    video_time_s = np.full(imu.time_s.size, np.nan)
-    number = np.zeros(imu.time_s.size, dtype=np.int32)
-    for i, piece, start_s, end_s in given_pieces(answer):
-        inside = (imu.time_s >= start_s) & (imu.time_s < end_s)
-        video_time_s[inside] = piece.clock.to_video(imu.time_s[inside])
-        number[inside] = i
+    video_time_s, number = video_times(imu.time_s, answer)
     keep = slice(None) if number.all() else number > 0
     columns = {name: value[keep] for name, value in _columns(imu).items()}
     times = {f"{reference.kind}_time_s": video_time_s[keep], "imu_time_s": imu.time_s[keep]}
@@ -102,71 +97,26 @@ def joined_table(
         columns |= resampled(imu, answer, time_s)
     if poses and isinstance(source, Poses):
         shown = source if rate_hz is None else source.resample(time_s)
-        columns |= _shown(shown, "")
+        for k, name in enumerate(COCO17):
+            columns[f"{name}_x_px"] = shown.keypoints_px[:, k, 0]
+            columns[f"{name}_y_px"] = shown.keypoints_px[:, k, 1]
+            columns[f"{name}_score"] = shown.scores[:, k]
     facts = {"sensors": [_sensor_facts(imu, answer) for imu, answer in sensors]}
     return _table({f"{reference.kind}_time_s": time_s}, {}, columns, reference, facts)
 
 
-def clock_table(sensors: Sequence[AlignedSensor], recording: Recording) -> pa.Table:
-    """What the video shows and its labels at the samples of one clock, beside the clock's sensors.
+def video_times(imu_time_s: FloatArray, answer: ClockAnswer) -> tuple[FloatArray, npt.NDArray[np.int32]]:
+    """Video times (T,) of IMU times (T,), and the number of the piece that each is from.
 
-    sensors: those of one clock. A row for each sample of the fastest of them, as `imu_time_s`; `video_time_s` beside
-    it, empty where no answered piece holds. Keypoints (pixels) are resampled to that time and empty outside and in
-    gaps; where the sensors are worn by several people, each one's columns begin with the name. Where the clock was
-    aligned to a sensor, that sensor's channels take the keypoints' place. `labels` names the stretches at that time,
-    of anybody or of the wearers, several with "; " between them.
+    NaN and 0 where no piece is answered: unlike `ClockAnswer.to_video`, refused pieces give no times.
     """
-    fastest = max(sensors, key=lambda s: s.imu.time_s.size)
-    answer, reference, imu_time_s = fastest.answer, fastest.reference, fastest.imu.time_s
     video_time_s = np.full(imu_time_s.size, np.nan)
     number = np.zeros(imu_time_s.size, dtype=np.int32)
-    columns: dict[str, FloatArray] = {}
-    for sensor in sensors:
-        same = np.array_equal(sensor.imu.time_s, imu_time_s)
-        columns |= _columns(sensor.imu if same else sensor.imu.resample(imu_time_s), f"{sensor.imu.name}_")
-    worn = [s.person for s in sensors if s.person is not None]
-    people = [p for p in recording.people if p.person in worn]
-    shown: list[tuple[str, Poses | Imu]] = [(f"{p.person}_" if len(people) > 1 else "", p) for p in people]
-    if isinstance(reference.source, Imu):
-        shown = [(f"{reference.name}_", reference.source)]
     for i, piece, start_s, end_s in given_pieces(answer):
-        rows = np.flatnonzero((imu_time_s >= start_s) & (imu_time_s < end_s))
-        if rows.size < 2:
-            continue
-        number[rows] = i
-        video_time_s[rows] = piece.clock.to_video(imu_time_s[rows])
-        for prefix, source in shown:
-            for name, value in _shown(source.resample(video_time_s[rows]), prefix).items():
-                columns.setdefault(name, np.full(imu_time_s.size, np.nan))[rows] = value
-    extra = {"piece": pa.array(number, mask=number == 0)}
-    if recording.labels:
-        told = [label for label in recording.labels if label.person is None or label.person in worn]
-        extra["labels"] = pa.array(_labels_at(told, video_time_s), pa.string())
-    facts = {"sensors": [_sensor_facts(s.imu, answer) for s in sensors], "rows": fastest.imu.name}
-    times = {"imu_time_s": imu_time_s, f"{reference.kind}_time_s": video_time_s}
-    return _table(times, extra, columns, reference, facts)
-
-
-def _shown(source: Poses | Imu, prefix: str) -> dict[str, FloatArray]:
-    """Column name -> values (T,) of what a reference shows: keypoints in pixels with scores, or a sensor's channels."""
-    if isinstance(source, Imu):
-        return _columns(source, prefix)
-    columns: dict[str, FloatArray] = {}
-    for k, name in enumerate(COCO17):
-        columns[f"{prefix}{name}_x_px"] = source.keypoints_px[:, k, 0]
-        columns[f"{prefix}{name}_y_px"] = source.keypoints_px[:, k, 1]
-        columns[f"{prefix}{name}_score"] = source.scores[:, k]
-    return columns
-
-
-def _labels_at(labels: Iterable[Label], time_s: FloatArray) -> list[str | None]:
-    """Names of the labels at times (T,), None where there is none."""
-    names: list[str | None] = [None] * time_s.size
-    for label in labels:
-        for row in np.flatnonzero((time_s >= label.start_s) & (time_s < label.end_s)):
-            before = names[row]
-            names[row] = label.name if before is None else f"{before}; {label.name}"
-    return names
+        inside = (imu_time_s >= start_s) & (imu_time_s < end_s)
+        video_time_s[inside] = piece.clock.to_video(imu_time_s[inside])
+        number[inside] = i
+    return video_time_s, number
 
 
 def given_pieces(answer: ClockAnswer) -> list[tuple[int, Piece, float, float]]:
@@ -222,7 +172,7 @@ def _table(
     facts: dict[str, Any],
 ) -> pa.Table:  # fmt: skip
     """Columns as an Arrow table with its description as metadata; NaN becomes empty."""
-    arrays = {name: pa.array(value, from_pandas=True) for name, value in times.items()} | extra
+    arrays = {name: pa.array(value) for name, value in times.items()} | extra
     for name, value in columns.items():
         arrays[name] = column(value)
     about = {

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import mimetypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinebind.errors import InputError
+from kinebind.output.annotations import write_elan_project, write_label_studio_projects
 from kinebind.output.imu_clock import write_imu_clock
-from kinebind.output.label_tracks import write_tiers
 from kinebind.output.opensim import write_orientations, write_trc
-from kinebind.output.rerun_file import write_rerun
-from kinebind.output.stretches import label_studio, stretches_of
+from kinebind.output.rerun_file import needs_rerun, write_rerun
 from kinebind.recording import Recording
 from kinebind.tasks.sync.result import SyncResult
 
@@ -24,31 +22,33 @@ if TYPE_CHECKING:  # it brings torch, which takes long to import
 
 @dataclass(frozen=True, eq=False)
 class Aligned:
-    """What there is to export. video: the file that the people come from, where there is one."""
+    """What there is to export. video: the file that the people come from, where there is one. home: the folder in
+    which the exports will lie in the end."""
 
     recording: Recording
     result: SyncResult
     video: Path | None
     located: LocateResult | None
+    home: Path
 
 
 def _elan(what: Aligned, folder: Path) -> list[Path]:
-    tiers = {name: [label for label, _ in own] for name, own in stretches_of(what.recording, what.result).items()}
-    return [write_tiers(folder / "aligned.eaf", tiers, media=None if what.video is None else _media(what.video))]
-
-
-def _media(video: Path) -> dict[str, str]:
-    """A linked video, as ELAN names it."""
-    kind = mimetypes.guess_type(video.name)[0] or "video/mp4"
-    return {"MEDIA_URL": video.resolve().as_uri(), "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": f"./{video.name}"}
+    return [write_elan_project(folder / "aligned.eaf", what.recording, what.result, what.video, what.home)]
 
 
 def _label_studio(what: Aligned, folder: Path) -> list[Path]:
-    return [label_studio(folder / "label-studio.json", what.recording, what.result, what.video)]
+    return write_label_studio_projects(folder, what.recording, what.result, what.video, what.located, what.home)
+
+
+def _rerun(what: Aligned, folder: Path) -> list[Path]:
+    return [write_rerun(what.recording, what.result, folder / "aligned.rrd", what.video, what.located)]
 
 
 def _opensim(what: Aligned, folder: Path) -> list[Path]:
-    found = [*write_orientations(what.recording, what.result, folder), *write_trc(what.recording, folder)]
+    found = [
+        *write_orientations(what.recording, what.result, folder, what.located),
+        *write_trc(what.recording, folder),
+    ]
     if not found:
         raise InputError(
             "Nothing here is for OpenSim: no aligned sensor has an orientation, and there is no 3D motion.",
@@ -63,16 +63,18 @@ KINDS: dict[str, tuple[str, Callable[[Aligned, Path], list[Path]]]] = {
     "parquet-imu": ("the same as Parquet",
                     lambda what, folder: write_imu_clock(what.recording, what.result, folder, "parquet")),
     "elan": ("ELAN's .eaf: where each sensor is aligned, and labels, beside the video", _elan),
-    "labelstudio": ("Label Studio's tasks: the aligned table, the video and labels", _label_studio),
-    "rerun": ("a Rerun .rrd: video, skeletons and signals on one timeline",
-              lambda what, folder: [write_rerun(what.recording, what.result, folder / "aligned.rrd", what.video)]),
+    "labelstudio": ("Label Studio's task, time series and labelling set-up: sensors, video and labels", _label_studio),
+    "rerun": ("a Rerun .rrd: video, skeletons and signals on one timeline", _rerun),
     "opensim": ("OpenSense orientations (.sto) and markers of 3D motion (.trc)", _opensim),
 }  # fmt: skip
 """Kinds of export: what each is, and what writes it. Tables on the video's clock are always written."""
 
 
 def check_kinds(words: Sequence[str]) -> tuple[str, ...]:
-    """The kinds that are named, each once; raises InputError for others, with the nearest one."""
+    """The kinds that are named, each once.
+
+    Raises InputError for others, with the nearest one, and for a kind whose package is not installed.
+    """
     out: list[str] = []
     for word in words:
         kind = word.strip().lower()
@@ -81,6 +83,8 @@ def check_kinds(words: Sequence[str]) -> tuple[str, ...]:
             raise InputError(
                 f"--export has '{word}'.", f"Did you mean {near[0]}?" if near else f"Use {', '.join(KINDS)}."
             )
+        if kind == "rerun":
+            needs_rerun()
         out.append(kind)
     return tuple(dict.fromkeys(out))
 
@@ -93,14 +97,17 @@ def export(
     *,
     video: Path | None = None,
     located: LocateResult | None = None,
+    home: Path | None = None,
 ) -> tuple[Path, ...]:
     """Write an aligned recording into a folder, once in each kind; the files' paths.
 
+    video: shown or linked by kinds that can. located: who wears what, where it was found. home: the folder in which
+    the files will lie, where `folder` is a temporary one that is renamed; links to the video start there.
     Sensors whose clock was refused are left out. Raises InputError for unknown kinds, where no clock was answered,
     where a kind has nothing to write, or needs a package that is not installed.
     """
     wanted = check_kinds(kinds)
     if wanted and not any(answer.answered for answer in result.answers):
         raise InputError("No clock was answered, so there is nothing aligned to export.", "Leave --export out.")
-    what = Aligned(recording, result, video, located)
+    what = Aligned(recording, result, video, located, folder if home is None else home)
     return tuple(path for kind in wanted for path in KINDS[kind][1](what, folder))

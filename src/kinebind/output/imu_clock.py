@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from kinebind.clock import FloatArray
+from kinebind.output.aligned import video_times
 from kinebind.output.tables import column, write_table
 from kinebind.parts import COCO17
 from kinebind.recording import Recording
@@ -38,7 +39,7 @@ def write_imu_clock(recording: Recording, result: SyncResult, folder: Path, endi
 
 def _table(recording: Recording, answer: ClockAnswer) -> pa.Table:
     sensor = next(imu for imu in recording.imus if imu.clock_id == answer.clock_id)
-    video_s = answer.to_video(sensor.time_s)
+    video_s, _ = video_times(sensor.time_s, answer)
     columns = {"imu_time_s": pa.array(sensor.time_s), "video_time_s": pa.array(video_s, from_pandas=True)}
     # A jump of the clock may lead back in the video's time; each row stands for itself.
     order = np.argsort(video_s, kind="stable")
@@ -52,9 +53,11 @@ def _table(recording: Recording, answer: ClockAnswer) -> pa.Table:
         at: FloatArray = np.full((wanted.size, 17, 3), np.nan)
         if inside.sum() >= 2:
             at[inside] = resample_vectors(person.time_s, values, wanted[inside])
+        shown = at[back]
+        shown[np.isnan(video_s)] = np.nan  # samples of a piece that was refused have no place in the video
         for k, name in enumerate(COCO17):
             for axis, unit in enumerate(("x_px", "y_px", "score")):
-                columns[f"{person.person}_{name}_{unit}"] = column(at[back, k, axis])
+                columns[f"{person.person}_{name}_{unit}"] = column(shown[:, k, axis])
     if recording.labels:
         labels = np.full(video_s.size, None, dtype=object)
         for label in recording.labels:

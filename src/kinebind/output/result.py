@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kinebind.errors import InputError
 from kinebind.imu import Imu
-from kinebind.output.aligned import joined_table, sensor_table
+from kinebind.output.aligned import file_name, joined_table, sensor_table
 from kinebind.output.folder import folder_written_whole
 from kinebind.output.tables import write_table
 from kinebind.recording import Recording
@@ -87,14 +87,14 @@ def _write_all(
             continue
         for finding in answer.sensors:
             imu = by_name[finding.name]
-            name = _file_name("imu-", imu.name, table, names)
+            name = file_name("imu-", imu.name, f".{table}", names)
             names.append(name)
             files["sensors"][imu.name] = name
             write_table(sensor_table(imu, answer, reference), part / name)
             joined.setdefault(reference, []).append((imu, answer))
     for reference, sensors in joined.items():
         person = "" if len(joined) == 1 else f"-{reference.name}"
-        name = _file_name("aligned", person, table, names)
+        name = file_name("aligned", person, f".{table}", names)
         names.append(name)
         files["joined"][reference.name] = name
         write_table(joined_table(sensors, reference, poses=poses, rate_hz=rate_hz), part / name)
@@ -102,14 +102,6 @@ def _write_all(
     with written_whole(part / _RESULT) as path:
         path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return [*names, _REPORT, _RESULT]
-
-
-def _file_name(prefix: str, name: str, table: TableKind, taken: Iterable[str]) -> str:
-    """A file name that every system takes and that no other, also in other letters' case, has."""
-    stem = prefix + (re.sub(r"[^\w-]+", "_", name, flags=re.ASCII) or "_" if name else "")
-    lower = {t.lower() for t in taken}
-    candidates = (f"{stem}{'' if k == 1 else f'-{k}'}.{table}" for k in range(1, len(lower) + 2))
-    return next(c for c in candidates if c.lower() not in lower)
 
 
 def _listed_tables(path: Path) -> set[str]:

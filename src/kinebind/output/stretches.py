@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from kinebind.output.label_tracks import Stretches, prediction, write_tasks
+from kinebind.output.label_tracks import Stretches
 from kinebind.recording import Label, Recording
 from kinebind.tasks.sync.result import ClockAnswer, Piece, SyncResult
 
@@ -46,27 +45,3 @@ def _shown(answer: ClockAnswer) -> Iterator[tuple[Piece, float, float]]:
     for piece in answer.pieces:
         if piece.confidence >= answer.needed_confidence:
             yield piece, float(piece.clock.to_video(piece.start_s)), float(piece.clock.to_video(piece.end_s))
-
-
-def label_studio(path: Path, recording: Recording, result: SyncResult, video: Path | None) -> Path:
-    """One task of Label Studio: the aligned table and the video by name, labels as a prediction, facts as `meta`.
-
-    The labelling set-up needs a TimeSeries named `stream` over `$csv`, and a TimeSeriesLabels named `activity`; a
-    Video over `$video` may stand beside them. Times are seconds of the video's clock.
-    """
-    labels: Stretches = [(label, 1.0) for label in recording.labels]
-    task = {
-        "data": {"csv": "aligned.csv", "video": str(video) if video is not None else None, "stream": recording.name},
-        "meta": {
-            "clocks": [
-                {
-                    "clock": a.clock_id, "sensors": [{"name": s.name, "site": s.site} for s in a.sensors],
-                    "person": a.person, "answered": a.answered, "confidence": a.confidence,
-                    "offset_s": a.clock.offset_s if a.clock is not None else None,
-                }
-                for a in result.answers
-            ]
-        },
-        "predictions": [prediction(labels, "labels")] if labels else [],
-    }  # fmt: skip
-    return write_tasks(path, [task])
