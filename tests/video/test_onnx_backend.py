@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -20,7 +18,6 @@ from kinebind.video import onnx_detector
 from kinebind.video.oks import overlap
 from kinebind.video.onnx_backend import OnnxBackend, SimccModel, boxes_from, people
 from kinebind.video.onnx_detector import PersonDetector, each_once, letterboxed, yolox_boxes
-from kinebind.video.rtmlib_backend import RtmlibBackend
 
 MEAN, STD = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
 POSE_PX = (48, 64)
@@ -404,66 +401,3 @@ def test_a_file_without_a_size_of_its_own(tmp_path):
     shaped = [[(n, t, [3 if c == "3" else c for c in s]) for n, t, s in end] for end in ends]
     saved(path, nodes, shaped[0], shaped[1] + shaped[2], {})
     refused("does not tell the size of its input", lambda: SimccModel(path))
-
-
-# Through rtmlib
-
-
-class FakeDetector:
-    def __init__(self, onnx_model, model_input_size=(640, 640), backend="onnxruntime", device="cpu"):
-        print("load", onnx_model)
-        if "bad" in onnx_model:
-            raise RuntimeError("no model")
-        self.made_with = (onnx_model, model_input_size, backend, device)
-
-    def __call__(self, image):
-        blue = image[..., 0] > 130  # blue, green, red
-        rows, columns = np.flatnonzero(blue.any(axis=1)), np.flatnonzero(blue.any(axis=0))
-        return np.array([[columns[0], rows[0], columns[-1], rows[-1]]]) if len(rows) else np.zeros((0, 4))
-
-
-class FakePose(FakeDetector):
-    count = 17
-
-    def __call__(self, image, bboxes=()):
-        assert len(bboxes) > 0
-        corners = np.asarray(bboxes, dtype=np.float32)
-        along = np.linspace(0.0, 1.0, self.count, dtype=np.float32)[None, :, None]
-        points = corners[:, None, :2] * (1 - along) + corners[:, None, 2:] * along
-        return points, np.tile(np.linspace(0.2, 1.5, self.count), (len(corners), 1))
-
-
-@pytest.fixture
-def rtmlib(monkeypatch):
-    module = ModuleType("rtmlib")
-    module.RTMDet, module.YOLOX, module.RTMPose = FakeDetector, type("YOLOX", (FakeDetector,), {}), FakePose
-    monkeypatch.setitem(sys.modules, "rtmlib", module)
-    return module
-
-
-def test_rtmlib(rtmlib, files, image, capsys, monkeypatch):
-    backend = RtmlibBackend(*files, detector_kind="rtmdet")
-    assert capsys.readouterr().out == ""
-    (seen,) = backend.detect(image, [], search=True)
-    np.testing.assert_allclose(seen.box_px()[2:], [BOX[2] - 1, BOX[3] - 1])
-    assert np.isnan(seen.keypoints[:2]).all()
-    assert np.nanmax(seen.keypoints[:, 2]) == 1.0
-    (near,) = backend.detect(image, [np.array([100.0, 100, 140, 180])], search=False)
-    np.testing.assert_allclose(near.box_px()[2:], [145, 190])
-    assert backend.detect(image, [], search=False) == []
-    assert backend.detect(np.zeros_like(image), [], search=True) == []
-    assert backend.name != RtmlibBackend(*files, detector_kind="yolox").name
-    backend.close()
-    monkeypatch.setattr(FakePose, "count", 21)
-    refused(
-        "rtmlib tells keypoints", lambda: RtmlibBackend(*files, detector_kind="yolox").detect(image, [], search=True)
-    )
-
-
-def test_rtmlib_refusals(rtmlib, files, monkeypatch, tmp_path):
-    refused("There is no file", lambda: RtmlibBackend(files[0], "https://else.where/pose.onnx", detector_kind="yolox"))
-    refused("no kind of detector", lambda: RtmlibBackend(*files, detector_kind="ssd"))
-    bad = shutil.copy(files[1], tmp_path / "bad.onnx")
-    refused("rtmlib cannot use .*bad.onnx", lambda: RtmlibBackend(files[0], bad, detector_kind="rtmdet"))
-    monkeypatch.setitem(sys.modules, "rtmlib", None)
-    refused("rtmlib cannot be imported", lambda: RtmlibBackend(*files, detector_kind="rtmdet"))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from walkers import walker
 
-from kinebind.video.backend import Seen
-from kinebind.video.tracker import KEEP_S, Tracker, without_doubles
+from kinebind.video.oks import each_once
+from kinebind.video.tracker import KEEP_S, Tracker
 
 LEFT_TO_RIGHT = walker((200, 600), (150, 0), colour=1)
 RIGHT_TO_LEFT = walker((800, 620), (-150, 0), colour=5)
@@ -86,11 +86,11 @@ def test_people_are_expected_where_they_go():
 
 
 def test_one_person_seen_twice_is_one():
-    person = LEFT_TO_RIGHT(0.0)
-    poorer = Seen(person.keypoints + np.array([2.0, -1.0, -0.3]), None, None)
-    other = RIGHT_TO_LEFT(0.0)
-    assert without_doubles([poorer, other, person]) == [1, 2]
-    assert without_doubles([person]) == [0]
+    person, other = LEFT_TO_RIGHT(0.0).keypoints, RIGHT_TO_LEFT(0.0).keypoints
+    poorer = person + np.array([2.0, -1.0, -0.3])
+    assert each_once(np.stack([poorer, other, person]), 0.7) == [1, 2]
+    assert each_once(person[None], 0.7) == [0]
+    assert each_once(np.zeros((0, 17, 3)), 0.7) == []
 
 
 def test_missing_joints_are_carried_with_the_rest():

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from kinebind.tasks.align import Aligned
     from kinebind.tasks.locate import LocateResult
     from kinebind.video.overlay import Trace
-    from kinebind.video.whole import VideoPeople
+    from kinebind.video.video_people import VideoPeople
 
 POSES = "poses.npz"
 _TRACE_RATE_HZ = 50.0
@@ -261,7 +261,7 @@ class _Further:
             part.write_text(json_module.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         names = [LOCATE_RESULT]
         if self.seen is not None:
-            from kinebind.video.whole import write_pose_file
+            from kinebind.video.video_people import write_pose_file
 
             write_pose_file(self.seen, folder / POSES)
             names.append(POSES)

@@ -27,7 +27,7 @@ from kinebind.cli.video_options import (
 from kinebind.errors import InputError
 
 if TYPE_CHECKING:
-    from kinebind.video.whole import VideoPeople
+    from kinebind.video.video_people import VideoPeople
 
 
 def pose(
@@ -64,7 +64,7 @@ def pose(
     from kinebind.video.extra import needs_video
 
     needs_video()
-    from kinebind.video.whole import write_pose_file
+    from kinebind.video.video_people import write_pose_file
 
     with screen.logging(), backend_by(pose_model, detector) as backend:
         found = read_video(

@@ -18,9 +18,9 @@ from kinebind.errors import InputError
 
 if TYPE_CHECKING:
     from kinebind.video.backend import PoseBackend
-    from kinebind.video.estimate import Progress
     from kinebind.video.frames import VideoInfo
-    from kinebind.video.whole import VideoPeople
+    from kinebind.video.look_through import Progress
+    from kinebind.video.video_people import VideoPeople
 
 _PANEL = "Poses from the video"
 
@@ -100,7 +100,7 @@ def read_video(
 ) -> VideoPeople:
     """The people of a video as the flags say, with progress on the screen."""
     from kinebind.video.frames import video_info
-    from kinebind.video.whole import forget_video, video_people
+    from kinebind.video.video_people import forget_video, video_people
 
     merged, parted = [_pair(word) for word in merge or ()], [_parting(word) for word in split or ()]
     later_s = 0.0 if pose_late is None else -1e-3 * _milliseconds(pose_late)

@@ -11,7 +11,6 @@ Attention makes tables of T × T: long streams are given in pieces, as `kinebind
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import json
 import logging
@@ -24,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kinebind._cache import sha256_of
 from kinebind.errors import InputError
 from kinebind.nn.felt_channels import FELT_CHANNELS
 from kinebind.nn.seen_channels import SEEN_CHANNELS
@@ -105,11 +105,6 @@ def export_onnx(
     with written_whole(target / CONTRACT_FILE) as part:
         part.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return tuple(target / name for name in files)
-
-
-def sha256_of(path: Path) -> str:
-    """A file's checksum."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _export(encoder: nn.Module, name: str, path: Path) -> None:

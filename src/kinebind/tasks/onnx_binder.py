@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kinebind._cache import sha256_of
 from kinebind.errors import InputError
 from kinebind.nn.contract import settings_from
-from kinebind.nn.onnx_export import CONTRACT_FILE, ENCODERS, FORMAT, needs_onnx, sha256_of
+from kinebind.nn.onnx_export import CONTRACT_FILE, ENCODERS, FORMAT, needs_onnx
 from kinebind.nn.universal import UniversalConfig
 from kinebind.nn.universal_file import contract_of
 from kinebind.tasks.binder import Binder, told

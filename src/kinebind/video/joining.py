@@ -109,7 +109,7 @@ def rejoined(all_seen: Sightings) -> list[IntArray]:
     whole, parts = list(stretches), [[k] for k in range(len(stretches))]
     # The certain first: of longer stretches more is known.
     for margin in _MARGINS:
-        chains = _chained(_links(all_seen, whole), len(whole), margin)
+        chains = chained(_links(all_seen, whole), len(whole), margin)
         parts = [[k for i in chain for k in parts[i]] for chain in chains]
         whole = [_together([whole[i] for i in chain]) for chain in chains]
     return _filled(all_seen, stretches, parts)
@@ -240,7 +240,7 @@ def _misfit(x: _Stretch, y: _Stretch, gap_s: float) -> float:
     return cost
 
 
-def _chained(links: dict[tuple[int, int], float], count: int, margin: float) -> list[list[int]]:
+def chained(links: dict[tuple[int, int], float], count: int, margin: float) -> list[list[int]]:
     """Stretches one behind the other, all links together so that their costs sum to the least.
 
     margin: a link is left for later where either of its stretches has another that is not this much worse.

@@ -9,7 +9,6 @@ smoothing over time, which makes poses late, is off.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +19,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from kinebind._cache import sha256_of
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.video.backend import Image, Seen
 from kinebind.video.mediapipe_model import model_file, needs_mediapipe
-from kinebind.video.oks import similarity
+from kinebind.video.oks import each_once
 
 COCO_FROM_MEDIAPIPE = [0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
 """MediaPipe's landmarks that are COCO's keypoints, in COCO's order."""
@@ -53,7 +53,7 @@ class MediaPipeBackend:
         """model: a .task bundle, or None for ours. Raises InputError where it, or MediaPipe, is not to be had."""
         needs_mediapipe()
         path = model_file(model)
-        self.name = f"mediapipe-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}-1"
+        self.name = f"mediapipe-{sha256_of(path)[:12]}-1"
         self._one: SimpleQueue[Any] = SimpleQueue()
         self._all: Any = None
         with _silent():
@@ -71,7 +71,7 @@ class MediaPipeBackend:
             seen += self._looked_at(self._all, image, _whole(image))
             everywhere = self._threads.map(lambda square: self._one_of(image, square), squares_of(image.shape[:2]))
             seen += [person for group in everywhere for person in group]
-        return _each_once(seen)
+        return [seen[k] for k in each_once(np.array([p.keypoints for p in seen]).reshape(-1, 17, 3), _SAME_PERSON)]
 
     def close(self) -> None:
         """End the threads and MediaPipe's."""
@@ -164,18 +164,6 @@ def _cut(image: Image, square: FloatArray) -> Image:
         shift = np.array([(inner_left - left) * scale, (inner_top - top) * scale])
     matrix = np.array([[scale_x, 0.0, shift[0] + 0.5 * scale_x - 0.5], [0.0, scale_y, shift[1] + 0.5 * scale_y - 0.5]])
     return np.asarray(cv2.warpAffine(inner, matrix, (pixels, pixels), flags=cv2.INTER_LINEAR), dtype=np.uint8)
-
-
-def _each_once(seen: Sequence[Seen]) -> list[Seen]:
-    """Each person once: of several sightings the one that shows most."""
-    sure = [float(np.nansum(p.keypoints[:, 2])) for p in seen]
-    kept: list[Seen] = []
-    for k in np.argsort(sure)[::-1]:
-        person = seen[k]
-        if kept and similarity(person.keypoints[None], np.stack([p.keypoints for p in kept])).max() > _SAME_PERSON:
-            continue
-        kept.append(person)
-    return kept
 
 
 def _landmarker(path: Path, *, people: int) -> Any:

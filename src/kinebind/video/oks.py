@@ -43,34 +43,43 @@ def areas_px2(keypoints_px: FloatArray) -> FloatArray:
     return np.asarray(longer * np.maximum(shorter, THINNEST * longer))
 
 
-def oks(a_px: FloatArray, b_px: FloatArray, area_px2: FloatArray | None = None) -> FloatArray:
+def similarity(a_px: FloatArray, b_px: FloatArray) -> FloatArray:
     """Object keypoint similarity (A, B), 0..1, of keypoints a (A, 17, 2 or more) to b (B, 17, 2 or more), pixels.
 
-    The mean over keypoints that both show of exp(−d² / (2·area·(2σ)²)), as COCO has it. area_px2 (A,): of the bodies
-    a, by default those of `areas_px2`. NaN where they share no keypoint.
+    The mean over keypoints that both show of exp(−d² / (2·area·(2σ)²)), as COCO has it, at the areas of a by
+    `areas_px2`. 0 where they share no keypoint.
 
     >>> one = np.arange(51.0).reshape(1, 17, 3) * 10.0
-    >>> float(oks(one, one)[0, 0])
+    >>> float(similarity(one, one)[0, 0])
     1.0
     """
-    area = areas_px2(a_px) if area_px2 is None else area_px2
     squared = ((a_px[:, None, :, :2] - b_px[None, :, :, :2]) ** 2).sum(axis=-1)  # (A, B, 17)
-    return mean_similarity(squared, area[:, None])
+    return mean_similarity(squared, areas_px2(a_px)[:, None])
+
+
+def each_once(keypoints: FloatArray, same: float) -> list[int]:
+    """Indices of keypoints (N, 17, 3) of people, each person once: of those more alike than `same`, who shows most."""
+    kept: list[int] = []
+    alike = similarity(keypoints, keypoints)
+    for k in np.argsort(-np.nansum(keypoints[..., 2], axis=1), kind="stable"):
+        if all(alike[k, other] <= same for other in kept):
+            kept.append(int(k))
+    return sorted(kept)
 
 
 def mean_similarity(squared_px2: FloatArray, area_px2: FloatArray) -> FloatArray:
-    """Mean similarity (...) of squared distances (..., 17), square pixels, at areas (...); NaN where all are NaN."""
+    """Mean similarity (...) of squared distances (..., 17), square pixels, at areas (...); 0 where all are NaN."""
     shared = np.isfinite(squared_px2)
     width = 2.0 * np.maximum(area_px2, 1.0)[..., None] * (2.0 * SIGMAS) ** 2
     similar = np.where(shared, np.exp(-np.where(shared, squared_px2, 0.0) / width), 0.0)
     count = shared.sum(axis=-1)
-    return np.where(count > 0, similar.sum(axis=-1) / np.maximum(count, 1), np.nan)
+    return np.asarray(similar.sum(axis=-1) / np.maximum(count, 1))
 
 
-def box_iou(a_px: FloatArray, b_px: FloatArray) -> FloatArray:
-    """Intersection over union (A, B), 0..1, of boxes (A, 4) and (B, 4): left, top, right, bottom; NaN where one is NaN.
+def overlap(a_px: FloatArray, b_px: FloatArray) -> FloatArray:
+    """Intersection over union (A, B), 0..1, of boxes (A, 4) and (B, 4): left, top, right, bottom; 0 where one is NaN.
 
-    >>> float(box_iou(np.array([[0.0, 0.0, 2.0, 1.0]]), np.array([[1.0, 0.0, 3.0, 1.0]]))[0, 0])
+    >>> float(overlap(np.array([[0.0, 0.0, 2.0, 1.0]]), np.array([[1.0, 0.0, 3.0, 1.0]]))[0, 0])
     0.3333333333333333
     """
     low = np.maximum(a_px[:, None, :2], b_px[None, :, :2])
@@ -79,7 +88,7 @@ def box_iou(a_px: FloatArray, b_px: FloatArray) -> FloatArray:
     area_a, area_b = ((box[:, 2:] - box[:, :2]).prod(axis=-1) for box in (a_px, b_px))
     union = area_a[:, None] + area_b[None] - shared
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(union == 0.0, 0.0, shared / np.where(union == 0.0, 1.0, union)))
+        return np.asarray(np.nan_to_num(shared / union, nan=0.0))
 
 
 def metre_px(keypoints_px: FloatArray) -> FloatArray:
@@ -101,13 +110,3 @@ def metre_px(keypoints_px: FloatArray) -> FloatArray:
     rms = np.sqrt((spread**2).sum(axis=(-2, -1)) / np.maximum(count, 1)) / _RMS_M
     size = np.where(known.sum(axis=-1) >= 3, third, rms)
     return np.where(count > 0, np.maximum(size, 4.0), np.nan)
-
-
-def similarity(a_px: FloatArray, b_px: FloatArray) -> FloatArray:
-    """`oks` (A, B) of keypoints (A, 17, 2 or more) and (B, 17, 2 or more), 0 where they share no keypoint."""
-    return np.nan_to_num(oks(a_px, b_px), nan=0.0)
-
-
-def overlap(a_px: FloatArray, b_px: FloatArray) -> FloatArray:
-    """`box_iou` (A, B) of boxes (A, 4) and (B, 4), 0 where one is NaN."""
-    return np.nan_to_num(box_iou(a_px, b_px), nan=0.0)

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kinebind._cache import sha256_of
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.video.backend import Image, Seen
 from kinebind.video.crops import Crop, crop_around, cut_out, widened
-from kinebind.video.oks import similarity
+from kinebind.video.oks import each_once
 from kinebind.video.onnx_detector import ImageModel, Kind, PersonDetector, needs_onnxruntime
 from kinebind.video.simcc import decode_simcc
 
@@ -154,7 +155,7 @@ def name_of(route: str, files: Sequence[Path], settings: Sequence[object]) -> st
     """A name that tells models, by what is in their files, and settings apart."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        digest.update(sha256_of(file).encode())
     digest.update(repr(tuple(settings)).encode())
     return f"{route}-{digest.hexdigest()[:12]}"
 
@@ -182,8 +183,4 @@ def people(points: FloatArray, scores: FloatArray, image: Image, min_score: floa
     seen = (score >= min_score) & (x >= 0.0) & (y >= 0.0) & (x <= width) & (y <= height)
     keypoints[~seen] = np.nan
     keypoints = keypoints[seen.sum(axis=1) >= _TOO_FEW]
-    kept: list[FloatArray] = []
-    for k in np.argsort(-np.nansum(keypoints[..., 2], axis=1), kind="stable"):
-        if not kept or similarity(keypoints[k][None], np.stack(kept)).max() <= _SAME_PERSON:
-            kept.append(keypoints[k])
-    return [Seen(person) for person in kept]
+    return [Seen(keypoints[k]) for k in each_once(keypoints, _SAME_PERSON)]

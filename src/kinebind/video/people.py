@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
@@ -16,12 +16,14 @@ from kinebind.video.backend import Seen
 from kinebind.video.camera_motion import Step, between
 from kinebind.video.flips import mend_flips
 from kinebind.video.found import FrameFound
-from kinebind.video.joining import rejoined, sightings
-from kinebind.video.oks import boxes_px
-from kinebind.video.tracker import Tracker, other_clothes, without_doubles
+from kinebind.video.joining import chained, rejoined, sightings
+from kinebind.video.oks import each_once
+from kinebind.video.tracker import Tracker, other_clothes
 
 IntArray = npt.NDArray[np.int64]
 
+_SAME = 0.7
+"""Two sightings of one frame that are this alike are one person's."""
 LEAST_S = 0.5
 LEAST_FRAMES = 3
 """Who is seen for less than this, in time or in frames, is no person to follow."""
@@ -29,16 +31,9 @@ LEAST_SHARE = 0.4
 """Nor who is seen in fewer than this share of the frames from first to last."""
 LEAST_JOINTS = 6
 """Who shows fewer joints than this, in the median frame, is none either: a chair, a shadow, a picture on the wall."""
-NEAR_S = 3.0
-"""Fragments that lie closer in time than this may be joined by where they end and begin."""
 FAR_S = 60.0
-"""Those farther apart by the clothes alone, where these leave no doubt."""
-_APART = (0.5, 1.0)
-"""How far the end and the beginning may lie apart, in people's heights: at once, and more with every second between."""
-_SAME_CLOTHES = 0.45
+"""Fragments no farther apart in time than this may be joined by the clothes alone, where these leave no doubt."""
 _CLEARLY_SAME, _CLEAR_LEAD = 0.25, 0.15
-_EDGE_S = 0.5
-"""How much of a fragment's end tells where it goes and how large it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +58,7 @@ def people_of(
     Raises InputError where a name means nobody, or two who are one are seen at the same time.
     """
     followed = _rejoined(_followed(frames), frames)
-    fragments = _joined([f for f in followed if f.frame.size >= LEAST_FRAMES], frames)
+    fragments = _dressed_alike([f for f in followed if f.frame.size >= LEAST_FRAMES], frames)
     whole = [f for f in fragments if _is_person(f, frames)]
     whole.sort(key=lambda f: (-f.frame.size, int(f.frame[0])))
     notes = []
@@ -100,7 +95,7 @@ def _followed(frames: Sequence[FrameFound]) -> list[Person]:
     rows: dict[int, list[tuple[int, int]]] = {}
     before: Step | None = None
     for k, frame in enumerate(frames):
-        kept = without_doubles(frame.seen)
+        kept = each_once(np.array([p.keypoints for p in frame.seen]).reshape(-1, 17, 3), _SAME)
         moved = None if before is None or frame.cut else between(before, frame.camera)
         numbers = tracker.step(frame.time_s, [frame.seen[i] for i in kept], cut=frame.cut, camera_step=moved)
         for number, i in zip(numbers, kept, strict=True):
@@ -132,97 +127,31 @@ def _is_person(fragment: Person, frames: Sequence[FrameFound]) -> bool:
     return float(np.median(joints)) >= LEAST_JOINTS
 
 
-# -- joining -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class _End:
-    """An end of a fragment: when, where (2,), how fast (2,) px/s, how tall px, dressed how, and in which shot."""
-
-    time_s: float
-    middle: FloatArray
-    velocity: FloatArray
-    height: float
-    colours: FloatArray | None
-    shot: int
-
-
-def _joined(fragments: list[Person], frames: Sequence[FrameFound]) -> list[Person]:
-    """Fragments of the same people made one, by ends that fit together; again and again until none do."""
+def _dressed_alike(fragments: Sequence[Person], frames: Sequence[FrameFound]) -> list[Person]:
+    """Fragments far apart in time made one where the clothes leave no doubt."""
     shot = np.cumsum([f.cut for f in frames])
-    while len(fragments) > 1:
-        cost = np.full((len(fragments), len(fragments)), np.inf)
-        ends = [(_end(f, frames, shot, last=False), _end(f, frames, shot, last=True)) for f in fragments]
-        for a in range(len(fragments)):
-            for b in range(len(fragments)):
-                if a != b:
-                    cost[a, b] = _misfit(ends[a][1], ends[b][0])
-        _by_clothes(cost, ends)
-        rows, columns = linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e3))
-        pairs = [(a, b) for a, b in zip(rows, columns, strict=True) if np.isfinite(cost[a, b])]
-        if not pairs:
-            return fragments
-        # One pair at a time, the surest: a joined fragment's ends are others.
-        a, b = min(pairs, key=lambda pair: cost[pair])
-        both = Person(
-            fragments[a].name,
-            np.concatenate([fragments[a].frame, fragments[b].frame]),
-            np.concatenate([fragments[a].index, fragments[b].index]),
-        )
-        fragments = [f for k, f in enumerate(fragments) if k not in (a, b)] + [both]
-    return fragments
+    clothes = [_clothes(f, frames) for f in fragments]
+    links: dict[tuple[int, int], float] = {}
+    for a, b in permutations(range(len(fragments)), 2):
+        end, begin = fragments[a].frame[-1], fragments[b].frame[0]
+        one, other = clothes[a], clothes[b]
+        near = 0.0 < frames[begin].time_s - frames[end].time_s <= FAR_S and shot[end] == shot[begin]
+        if near and one is not None and other is not None:
+            links[a, b] = min(other_clothes(one, other) - _CLEARLY_SAME - _CLEAR_LEAD, 0.0)
+    chains = chained({pair: cost for pair, cost in links.items() if cost < 0.0}, len(fragments), _CLEAR_LEAD)
+    return [_together([fragments[k] for k in chain]) for chain in chains]
 
 
-def _end(fragment: Person, frames: Sequence[FrameFound], shot: FloatArray, *, last: bool) -> _End:
-    time_s = np.array([frames[f].time_s for f in fragment.frame])
-    at = -1 if last else 0
-    near = np.abs(time_s - time_s[at]) <= _EDGE_S
-    seen = [_seen(frames, f, k) for f, k in zip(fragment.frame[near], fragment.index[near], strict=True)]
-    boxes = boxes_px(np.stack([s.keypoints for s in seen]))
-    middles = 0.5 * (boxes[:, :2] + boxes[:, 2:])
-    velocity = np.zeros(2)
-    if np.ptp(time_s[near]) > 0.1:
-        velocity = np.polyfit(time_s[near], middles, 1)[0]
-    height = float(np.median(np.maximum(boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0])))
-    dressed = [s.colours for s in seen if s.colours is not None]
-    colours = np.mean(dressed, axis=0) if dressed else None
-    return _End(float(time_s[at]), middles[at], velocity, max(height, 1.0), colours, int(shot[fragment.frame[at]]))
+def _clothes(fragment: Person, frames: Sequence[FrameFound]) -> FloatArray | None:
+    worn = [_seen(frames, f, k).colours for f, k in zip(fragment.frame, fragment.index, strict=True)]
+    known = [own for own in worn if own is not None]
+    return np.asarray(np.mean(known, axis=0)) if known else None
 
 
-def _misfit(end: _End, begin: _End) -> float:
-    """How badly the beginning of a fragment goes on with the end of another; infinite where it cannot."""
-    gap_s = begin.time_s - end.time_s
-    if not 0.0 < gap_s <= NEAR_S or end.shot != begin.shot:
-        return np.inf
-    ratio = max(end.height / begin.height, begin.height / end.height)
-    height = 0.5 * (end.height + begin.height)
-    # Each side's velocity carries half of the way, and dies away.
-    carried_s = min(0.5 * gap_s, 0.4)
-    away = np.linalg.norm(begin.middle - begin.velocity * carried_s - end.middle - end.velocity * carried_s) / height
-    reach = _APART[0] + _APART[1] * gap_s
-    clothes = 0.3
-    if end.colours is not None and begin.colours is not None:
-        clothes = other_clothes(end.colours, begin.colours)
-    if away > reach or ratio > 2.0 or clothes > _SAME_CLOTHES:
-        return np.inf
-    return float(away / reach + clothes + 0.1 * gap_s)
-
-
-def _by_clothes(cost: FloatArray, ends: Sequence[tuple[_End, _End]]) -> None:
-    """Pairs farther apart in time that are dressed alike, where nobody else is as much."""
-    other = np.full(cost.shape, np.inf)
-    for a, (_, end) in enumerate(ends):
-        for b, (begin, _) in enumerate(ends):
-            gap_s = begin.time_s - end.time_s
-            dressed = end.colours is not None and begin.colours is not None
-            if a != b and dressed and NEAR_S < gap_s <= FAR_S and end.shot == begin.shot:
-                assert end.colours is not None
-                assert begin.colours is not None
-                other[a, b] = other_clothes(end.colours, begin.colours)
-    for a, b in np.argwhere(other <= _CLEARLY_SAME):
-        rivals = np.concatenate([np.delete(other[a], b), np.delete(other[:, b], a)])
-        if rivals.size == 0 or float(rivals.min()) - other[a, b] >= _CLEAR_LEAD:
-            cost[a, b] = min(cost[a, b], 2.0 + other[a, b])
+def _together(parts: Sequence[Person]) -> Person:
+    """Parts that follow each other as one."""
+    frame, index = (np.concatenate([getattr(p, name) for p in parts]) for name in ("frame", "index"))
+    return Person(parts[0].name, frame, index)
 
 
 # -- the user's word ---------------------------------------------------------------------------------------------

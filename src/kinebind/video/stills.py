@@ -20,7 +20,7 @@ class Stills:
     """Pictures from a video, in the pixels of its steady picture.
 
     video: the file. time_s (F,), steady_from_image (F, 2, 3): all frames and the maps of their pixels, as
-    `kinebind.video.whole.VideoPeople` has them. later_s: by how much those times are later than the file's.
+    `kinebind.video.video_people.VideoPeople` has them. later_s: by how much those times are later than the file's.
     """
 
     def __init__(

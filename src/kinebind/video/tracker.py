@@ -20,7 +20,7 @@ from kinebind.clock import FloatArray
 from kinebind.parts import COCO17, COCO17_MIRROR
 from kinebind.video.backend import Seen
 from kinebind.video.camera_motion import apply
-from kinebind.video.oks import boxes_px, mean_similarity, metre_px, similarity
+from kinebind.video.oks import boxes_px, mean_similarity, metre_px
 
 KEEP_S = 2.0
 """How long somebody who is out of sight may come back as the same person."""
@@ -47,8 +47,6 @@ _GATE = 16.0  # of squared distance over variance
 _POSE, _CLOTHES, _SIZE = 4.0, 10.0, 0.15
 _UNKNOWN_CLOTHES = 0.6
 _FLIPPED = 0.5
-_SAME = 0.7
-"""Two sightings of one frame that are this alike are one person's."""
 _REFUSED = 1e3
 _SWINGS = {"wrist": 0.3, "ankle": 0.3, "elbow": 0.6, "knee": 0.6}
 JOINT_WEIGHT = np.array([_SWINGS.get(name.split("_")[-1], 1.0) for name in COCO17])
@@ -199,7 +197,7 @@ def _aligned(expected: FloatArray, found: FloatArray, metre: FloatArray) -> tupl
     total = np.maximum(weight.sum(axis=-1), 1e-9)
     moved = (np.where(shared[..., None], way, 0.0) * weight[..., None]).sum(axis=2) / total[..., None]
     rest = ((way - moved[:, :, None]) ** 2).sum(axis=-1)
-    alike = np.nan_to_num(mean_similarity(rest, metre[:, None] ** 2), nan=0.0)
+    alike = mean_similarity(rest, metre[:, None] ** 2)
     return moved, alike, shared.sum(axis=-1)
 
 
@@ -244,17 +242,3 @@ def _update(track: _Track, time_s: float, person: Seen, moved: FloatArray, flipp
 def other_clothes(first: FloatArray, second: FloatArray) -> float:
     """Hellinger's distance of two shares of colours: 0 the same, 1 nothing in common."""
     return float(np.sqrt(max(0.0, 1.0 - float(np.sqrt(first * second).sum()))))
-
-
-def without_doubles(seen: Sequence[Seen]) -> list[int]:
-    """Indices of the people of a frame, each once: of those who are one, who shows most."""
-    if len(seen) < 2:
-        return list(range(len(seen)))
-    points = np.stack([p.keypoints for p in seen])
-    alike = similarity(points, points)
-    sure = np.nansum(points[..., 2], axis=1)
-    kept: list[int] = []
-    for k in np.argsort(-sure, kind="stable"):
-        if all(alike[k, other] <= _SAME for other in kept):
-            kept.append(int(k))
-    return sorted(kept)

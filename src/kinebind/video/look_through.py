@@ -7,7 +7,6 @@ look are gone through backwards.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 from collections.abc import Callable, Sequence
@@ -44,20 +43,6 @@ VERSION = 2
 
 Progress = Callable[[float, int], None]
 """Told the time in the video that is done, seconds, and the number of frames."""
-
-
-def content_key(path: Path) -> str:
-    """A file's SHA-256, by which what was found in it is kept: a copy or a new name costs nothing."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(path)
-
-
-def _digest(path: Path) -> str:  # Python 3.10
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def look_through(

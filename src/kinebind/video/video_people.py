@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kinebind._cache import user_cache
+from kinebind._cache import sha256_of, user_cache
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.poses import Poses
 from kinebind.readers.poses_npz import write_npz
 from kinebind.video.backend import PoseBackend
 from kinebind.video.camera_motion import apply, steady_from_image
-from kinebind.video.estimate import VERSION, Progress, content_key, forget, look_through
 from kinebind.video.found import FrameFound
 from kinebind.video.frames import Damage, VideoInfo, video_info
+from kinebind.video.look_through import VERSION, Progress, forget, look_through
 from kinebind.video.people import Person, people_of, poses_of
 
 NOBODY_FIX = (
@@ -125,7 +125,7 @@ def _world(person: Person, frames: Sequence[FrameFound]) -> FloatArray:
 
 
 def _folder(path: Path, backend: PoseBackend) -> Path:
-    return user_cache() / "video" / f"{content_key(path)[:24]}-{backend.name}-{VERSION}"
+    return user_cache() / "video" / f"{sha256_of(path)[:24]}-{backend.name}-{VERSION}"
 
 
 def forget_video(path: Path, backend: PoseBackend) -> None:
