@@ -17,7 +17,7 @@ from kinebind.video.camera_motion import Step, between
 from kinebind.video.flips import mend_flips
 from kinebind.video.found import FrameFound
 from kinebind.video.joining import chained, rejoined, sightings
-from kinebind.video.oks import each_once
+from kinebind.video.oks import boxes_px, each_once
 from kinebind.video.tracker import Tracker, other_clothes
 
 IntArray = npt.NDArray[np.int64]
@@ -31,8 +31,13 @@ LEAST_SHARE = 0.4
 """Nor who is seen in fewer than this share of the frames from first to last."""
 LEAST_JOINTS = 6
 """Who shows fewer joints than this, in the median frame, is none either: a chair, a shadow, a picture on the wall."""
+NEAR_S = 3.0
+"""Fragments that lie closer in time than this may be joined by where they end and begin."""
 FAR_S = 60.0
-"""Fragments no farther apart in time than this may be joined by the clothes alone, where these leave no doubt."""
+"""Those no farther apart than this by the clothes alone, where these leave no doubt."""
+_APART = (0.5, 1.0)
+"""How far the end and the beginning may lie apart, in people's heights: at once, and more with every second between."""
+_SAME_CLOTHES, _UNKNOWN_CLOTHES = 0.45, 0.3
 _CLEARLY_SAME, _CLEAR_LEAD = 0.25, 0.15
 
 
@@ -58,7 +63,7 @@ def people_of(
     Raises InputError where a name means nobody, or two who are one are seen at the same time.
     """
     followed = _rejoined(_followed(frames), frames)
-    fragments = _dressed_alike([f for f in followed if f.frame.size >= LEAST_FRAMES], frames)
+    fragments = _joined([f for f in followed if f.frame.size >= LEAST_FRAMES], frames)
     whole = [f for f in fragments if _is_person(f, frames)]
     whole.sort(key=lambda f: (-f.frame.size, int(f.frame[0])))
     notes = []
@@ -127,19 +132,32 @@ def _is_person(fragment: Person, frames: Sequence[FrameFound]) -> bool:
     return float(np.median(joints)) >= LEAST_JOINTS
 
 
-def _dressed_alike(fragments: Sequence[Person], frames: Sequence[FrameFound]) -> list[Person]:
-    """Fragments far apart in time made one where the clothes leave no doubt."""
+def _joined(fragments: Sequence[Person], frames: Sequence[FrameFound]) -> list[Person]:
+    """Fragments of one person made one: close in time by where one ends and another begins, else by the clothes."""
     shot = np.cumsum([f.cut for f in frames])
     clothes = [_clothes(f, frames) for f in fragments]
+    boxes = [boxes_px(np.stack([_seen(frames, f.frame[k], f.index[k]).keypoints for k in (0, -1)])) for f in fragments]
     links: dict[tuple[int, int], float] = {}
     for a, b in permutations(range(len(fragments)), 2):
         end, begin = fragments[a].frame[-1], fragments[b].frame[0]
-        one, other = clothes[a], clothes[b]
-        near = 0.0 < frames[begin].time_s - frames[end].time_s <= FAR_S and shot[end] == shot[begin]
-        if near and one is not None and other is not None:
-            links[a, b] = min(other_clothes(one, other) - _CLEARLY_SAME - _CLEAR_LEAD, 0.0)
-    chains = chained({pair: cost for pair, cost in links.items() if cost < 0.0}, len(fragments), _CLEAR_LEAD)
+        gap_s = frames[begin].time_s - frames[end].time_s
+        if 0.0 < gap_s <= FAR_S and shot[end] == shot[begin]:
+            one, other = clothes[a], clothes[b]
+            apart = _UNKNOWN_CLOTHES if one is None or other is None else other_clothes(one, other)
+            cost = apart - _CLEARLY_SAME - _CLEAR_LEAD
+            if gap_s <= NEAR_S and apart <= _SAME_CLOTHES:
+                cost = min(cost, _away(boxes[a][1], boxes[b][0], gap_s) - 1.0)
+            if cost < 0.0:
+                links[a, b] = cost
+    chains = chained(links, len(fragments), _CLEAR_LEAD)
     return [_together([fragments[k] for k in chain]) for chain in chains]
+
+
+def _away(end: FloatArray, begin: FloatArray, gap_s: float) -> float:
+    """How far a box (4,) lies from another, of how far somebody may have gone in a time: 1 and more is too far."""
+    height = 0.5 * (max(end[2:] - end[:2]) + max(begin[2:] - begin[:2]))
+    way = np.linalg.norm(0.5 * (begin[:2] + begin[2:] - end[:2] - end[2:]))
+    return float(way / max(height, 1.0) / (_APART[0] + _APART[1] * gap_s))
 
 
 def _clothes(fragment: Person, frames: Sequence[FrameFound]) -> FloatArray | None:
