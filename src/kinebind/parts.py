@@ -47,6 +47,17 @@ SITES: tuple[str, ...] = (
 )  # fmt: skip
 """Where a sensor can be worn. A wrist sensor moves with the forearm, a shank sensor with the lower leg."""
 
+SITE_PLACES: dict[str, tuple[tuple[int, ...], tuple[int, ...], float]] = {
+    "head": ((0, 1, 2, 3, 4), (0, 1, 2, 3, 4), 0.0),
+    "chest": ((11, 12), (5, 6), 0.75), "pelvis": ((11, 12), (5, 6), 0.0),
+    "left_upper_arm": ((5,), (7,), 0.55), "right_upper_arm": ((6,), (8,), 0.55),
+    "left_wrist": ((7,), (9,), 0.95), "right_wrist": ((8,), (10,), 0.95),
+    "left_thigh": ((11,), (13,), 0.55), "right_thigh": ((12,), (14,), 0.55),
+    "left_shank": ((13,), (15,), 0.5), "right_shank": ((14,), (16,), 0.5),
+    "left_foot": ((13,), (15,), 1.0), "right_foot": ((14,), (16,), 1.0),
+}  # fmt: skip
+"""Where a drawn skeleton wears a sensor: this share of the way from the middle of some keypoints to that of others."""
+
 _ALIASES: dict[str, str] = {
     "forehead": "head", "skull": "head", "ear": "head",
     "sternum": "chest", "thorax": "chest", "torso": "chest", "upper_back": "chest", "trunk": "chest",
@@ -96,3 +107,18 @@ def mirror_site(site: str) -> str:
     if site.startswith("right_"):
         return "left_" + site[6:]
     return site
+
+
+def site_place(keypoints: np.ndarray, site: str) -> np.ndarray | None:
+    """The place (2,) of a site on a skeleton (17, 2) in the same pixels; None where it is not seen."""
+    start_of, end_of, share = SITE_PLACES[site]
+
+    def middle(which: tuple[int, ...]) -> np.ndarray | None:
+        own = keypoints[list(which)]
+        own = own[np.isfinite(own[:, 0])]
+        return np.asarray(own.mean(axis=0)) if own.size else None
+
+    start, end = middle(start_of), middle(end_of)
+    if start is None or end is None:
+        return None
+    return np.asarray(start + share * (end - start))

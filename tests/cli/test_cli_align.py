@@ -140,12 +140,12 @@ def test_the_whole_job(scene, told, kinebind):
     assert page.count("data:image/jpeg") >= 9
     assert "Who wears what" in page
 
-    again = kinebind("align", "scene.mp4", "sensors", "--out", "twice", "--export", "elan,csv-imu", *NEAR)
+    again = kinebind("align", "scene.mp4", "sensors", "--out", "found", "--export", "elan,csv-imu", *NEAR)
     assert again.code == 0
     assert len(told) == 1
     assert "As it was found before" in again.out
     assert "answered" in again.out
-    assert {p.name for p in (scene / "twice").iterdir()} == names
+    assert {p.name for p in (scene / "found").iterdir()} == names
 
 
 def test_poses_in_place_of_the_video_and_an_overlay(scene, told, kinebind):
@@ -155,6 +155,12 @@ def test_poses_in_place_of_the_video_and_an_overlay(scene, told, kinebind):
     said = kinebind("align", "scene.mp4", "sensors", "--out", "found", "--overlay", "o.mp4", "-q", *NEAR)
     assert said.code == 0, said
     assert (scene / "o.mp4").exists()
+
+
+def test_what_means_nothing_beside_poses(scene, kinebind):
+    for words in (["--overlay", "o.mp4"], ["--merge", "1:2"], ["--keep-camera-motion"], ["--pose-late", "45"]):
+        kinebind("align", "sim/poses.npz", "sensors", *words).refused(f"{words[0]} means nothing", "holds poses")
+    kinebind("align", "scene.mp4", "sensors", "--fps", "30").refused("--fps means nothing")
 
 
 def test_what_users_do_wrong(scene, told, kinebind):

@@ -10,7 +10,14 @@ import pytest
 
 def result(folder, name: str, offset_s: float, site: str = "left_wrist", status: str = "answered"):
     folder.mkdir()
-    answer = {"clock_id": "watch", "status": status, "offset_s": offset_s, "sensors": [{"site": site}]}
+    answer = {
+        "clock_id": "watch",
+        "status": status,
+        "offset_s": offset_s,
+        "skew_ppm": 3.0,
+        "ref_time_s": 9.0,
+        "sensors": [{"site": site}],
+    }
     (folder / "sync.json").write_text(json.dumps({"format": "kinebind-sync-1", "recording": name, "answers": [answer]}))
     return folder
 

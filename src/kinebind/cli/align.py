@@ -15,12 +15,13 @@ from kinebind.cli import options
 from kinebind.cli.align_cache import Kept, align_key
 from kinebind.cli.console import Screen
 from kinebind.cli.hints import hint_of
-from kinebind.cli.inputs import Job, SensorFile, gather, sensor_argument
+from kinebind.cli.inputs import Job, SensorFile, gather, inputs_of, sensor_argument
 from kinebind.cli.locate import RESULT as LOCATE_RESULT
-from kinebind.cli.locate import inputs_of, show_findings
+from kinebind.cli.locate import asked, show_findings, write_located
+from kinebind.cli.locate import told_of as told_of_located
 from kinebind.cli.model_options import UniversalModel, binder_by
 from kinebind.cli.pose import check_file, told_of
-from kinebind.cli.settings import SENSOR_SETTINGS, Settings
+from kinebind.cli.settings import Settings
 from kinebind.cli.sync import table_kind
 from kinebind.cli.sync_table import show_result
 from kinebind.cli.video_options import (
@@ -43,12 +44,10 @@ from kinebind.output.result import write_result
 from kinebind.parts import parse_site
 from kinebind.readers import sniff
 from kinebind.recording import Recording
-from kinebind.store import written_whole
 
 if TYPE_CHECKING:
     from kinebind.report.page import Pictures
     from kinebind.tasks.align import Aligned
-    from kinebind.tasks.locate import LocateResult
     from kinebind.video.overlay import Trace
     from kinebind.video.video_people import VideoPeople
 
@@ -56,7 +55,7 @@ POSES = "poses.npz"
 _TRACE_RATE_HZ = 50.0
 
 
-@options.takes("search", "near", "anchor", "video_start", "shared_clock", "method", *SENSOR_SETTINGS, "format")
+@options.takes("search", "near", "anchor", "video_start", "shared_clock", "method", *options.FILES)
 def align(
     files: Annotated[
         list[str],
@@ -110,17 +109,31 @@ def align(
     video = Path(files[0])
     sensors, left = _sensor_files(files[1:])
     is_video = _is_video(video)
+    if not is_video:
+        said = {
+            "--overlay": overlay, "--pose-model": pose_model, "--detector": detector, "--merge": merge,
+            "--split": split, "--keep-camera-motion": keep_camera_motion, "--pose-late": pose_late,
+        }  # fmt: skip
+        idle = [flag for flag, value in said.items() if value]
+        if idle:
+            raise InputError(f"{idle[0]} means nothing: {video} holds poses, and is no video.", "Leave it out.")
     kept = None
     if not no_cache and overlay is None:
         words = [str(settings), str(sorted(where or ())), kind, *wanted, pose_late or "", str(keep_camera_motion)]
         words += [*(merge or ()), "|", *(split or ()), *(str(s) for s in sensors)]
-        models = [p for p in (model, pose_model, detector) if p is not None and p.is_file()]
+        if wanted:  # exports link to the video from where they lie
+            words += [str(video.resolve()), str(out.resolve())]
+        models = [p for p in (model, pose_model, detector) if p is not None]
         kept = Kept.of(align_key([video, *(s.path for s in sensors), *models], words))
         if not again and (before := kept.take(out)) is not None:
             screen.show(before.shown)
             screen.show(f"As it was found before (--again looks anew). Written to {out}.")
             screen.answer(before.told | {"out": str(out)})
             return before.code
+    # What is quickly read comes first: a video takes minutes.
+    with screen.busy("Reading the sensors"):
+        job = Job(video.stem, None if is_video else video, tuple(sensors), settings)
+        recording = asked(gather(job), settings)
     seen = None
     if is_video:
         with screen.logging(), backend_by(pose_model, detector) as backend:
@@ -128,7 +141,7 @@ def align(
                 video, backend, screen, merge=merge, split=split, keep_camera=keep_camera_motion, pose_late=pose_late,
                 no_cache=no_cache, again=again,
             )  # fmt: skip
-    recording = _recording(video, seen, sensors, settings, screen)
+        recording = recording.replace(people=seen.steady())
     aligned = _aligned(recording, where, settings, model, screen)
     if wanted and not any(answer.answered for answer in aligned.result.answers):
         wanted, left = (), (*left, "No clock was answered, so nothing is exported.")
@@ -207,19 +220,6 @@ def _sensor_files(words: Sequence[str]) -> tuple[list[SensorFile], tuple[str, ..
     return sensors, (named,) if left else ()
 
 
-def _recording(
-    video: Path, seen: VideoPeople | None, sensors: Sequence[SensorFile], settings: Settings, screen: Screen
-) -> Recording:
-    with screen.busy("Reading the sensors"):
-        if seen is None:
-            recording = gather(Job(video.stem, video, tuple(sensors), settings))
-        else:
-            recording = gather(Job(video.stem, None, tuple(sensors), settings)).replace(people=seen.steady())
-    if settings.shared_clock:
-        recording = recording.replace(imus=tuple(imu.replace(clock_id="shared") for imu in recording.imus))
-    return recording
-
-
 def _aligned(
     recording: Recording, sites: Sequence[str] | None, settings: Settings, model: Path | None, screen: Screen
 ) -> Aligned:
@@ -255,10 +255,8 @@ class _Further:
     out: Path
 
     def __call__(self, folder: Path) -> list[str]:
-        located: LocateResult = self.aligned.located
-        told = located.to_dict() | {"inputs": inputs_of(self.aligned.recording)}
-        with written_whole(folder / LOCATE_RESULT) as part:
-            part.write_text(json_module.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        located = self.aligned.located
+        write_located(told_of_located(located, self.aligned.recording), folder)
         names = [LOCATE_RESULT]
         if self.seen is not None:
             from kinebind.video.video_people import write_pose_file
@@ -274,6 +272,7 @@ class _Further:
                 video=self.video,
                 located=located,
                 home=self.out,
+                shown=None if self.seen is None else self.seen.people,
             )
             names += [path.name for path in paths]
         return names

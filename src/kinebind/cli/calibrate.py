@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json as json_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from kinebind.cli import options
 from kinebind.cli.console import Screen
+from kinebind.cli.sync_file import Answered, read_answers
 from kinebind.errors import InputError
 from kinebind.tasks.sync.rig import Lag, constant_lag
 
@@ -39,24 +39,24 @@ def calibrate(
     """
     screen = Screen(json=json, quiet=quiet)
     true_s = {} if known is None else _known(known)
-    rows = [row for path in results for row in _answers(path)]
+    rows = [row for path in results for row in read_answers(path / "sync.json" if path.is_dir() else path)]
     if not rows:
         raise InputError("None of the results answers a clock.", "Give results of kinebind sync with answers.")
     if true_s:
-        missing = [f"{r['recording']}, {r['clock']}" for r in rows if (r["recording"], r["clock"]) not in true_s]
+        missing = [f"{r.recording}, {r.clock_id}" for r in rows if (r.recording, r.clock_id) not in true_s]
         if missing:
             raise InputError(f"{known} does not know {missing[0]}.", "Add a row for each recording and clock.")
-    groups: dict[str, list[dict[str, Any]]] = {"all": rows}
+    groups: dict[str, list[Answered]] = {"all": rows}
     if by_site:
         for row in rows:
-            groups.setdefault(row["site"] or "unknown", []).append(row)
+            groups.setdefault(row.site or "unknown", []).append(row)
     lags: dict[str, Lag] = {}
     for name, own in groups.items():
         if name != "all" and len(own) < 3:
             screen.note(f"{name}: {len(own)} recordings, too few.")
             continue
         lags[name] = constant_lag(
-            [r["offset_s"] for r in own], [true_s.get((r["recording"], r["clock"]), 0.0) for r in own]
+            [r.clock.offset_s for r in own], [true_s.get((r.recording, r.clock_id), 0.0) for r in own]
         )
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("of", "lag, ms", "95 %", "spread, ms", "clocks"):
@@ -80,30 +80,6 @@ def calibrate(
         for name, lag in lags.items()
     })  # fmt: skip
     return 0 if whole.steady else 3
-
-
-def _answers(path: Path) -> list[dict[str, Any]]:
-    """The answered clocks of a result: recording, clock, offset_s, site."""
-    file = path / "sync.json" if path.is_dir() else path
-    try:
-        content = json_module.loads(file.read_text(encoding="utf-8"))
-        if content["format"] != "kinebind-sync-1":
-            raise ValueError(content["format"])
-        return [
-            {
-                "recording": str(content["recording"]), "clock": str(answer["clock_id"]),
-                "offset_s": float(answer["offset_s"]),
-                "site": answer["sensors"][0]["site"] if answer["sensors"] else None,
-            }
-            for answer in content["answers"]
-            if answer["status"] == "answered"
-        ]  # fmt: skip
-    except OSError as error:
-        raise InputError(f"Cannot read {file}: {error.strerror}.", "Check the path.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{file} is no result of a synchronisation.", "Give what kinebind sync --out or kinebind align wrote."
-        ) from error
 
 
 def _known(path: Path) -> dict[tuple[str, str], float]:

@@ -126,6 +126,13 @@ def _labels(job: Job, recording: Recording) -> tuple[tuple[Label, ...], str | No
     return (), None
 
 
+def inputs_of(recording: Recording) -> dict[str, Any]:
+    """What the readers had to say, as plain values."""
+    people = [{"person": p.person, "notes": list(p.notes)} for p in recording.people]
+    imus = [{"name": i.name, "clock_id": i.clock_id, "notes": list(i.notes)} for i in recording.imus]
+    return {"people": people, "imus": imus}
+
+
 def people_of(recording: Recording, person: str | None) -> Sequence[Poses]:
     """The people of a recording: all, or the one that is named; raises InputError where there is no such one."""
     if person is None:

@@ -13,10 +13,11 @@ from rich.text import Text
 
 from kinebind.cli import options
 from kinebind.cli.console import Screen
-from kinebind.cli.inputs import gather
+from kinebind.cli.inputs import gather, inputs_of
 from kinebind.cli.job_files import job_named
 from kinebind.cli.model_options import UniversalModel, binder_by
 from kinebind.cli.settings import Settings
+from kinebind.cli.sync_file import read_answers
 from kinebind.clock import ClockMap
 from kinebind.errors import InputError
 from kinebind.output.folder import check_out, folder_written_whole
@@ -25,7 +26,7 @@ from kinebind.recording import Recording
 from kinebind.store import written_whole
 
 if TYPE_CHECKING:
-    from kinebind.tasks.locate import Finding, LocateResult
+    from kinebind.tasks.locate import LocateResult
 
 RESULT = "locate.json"
 _STYLES = {"found": "", "nobody": "yellow", "unsure": "yellow", "unusable": "red"}
@@ -61,7 +62,7 @@ def locate(
     check_out(out)
     job = job_named(files, settings)
     with screen.busy(f"Reading {job.name}"):
-        recording = _asked(gather(job), job.settings)
+        recording = asked(gather(job), job.settings)
     known = clocks_of(clocks, recording) if clocks is not None else {}
     where = [parse_site(site) for site in sites.split(",")] if sites else None
     with screen.logging():
@@ -75,10 +76,10 @@ def locate(
         result = replace(
             result, notes=(*result.notes, "Sensors are taken to run on the video's clock (--search, --clocks).")
         )
-    told = result.to_dict() | {"inputs": inputs_of(recording)}
+    told = told_of(result, recording)
     if out is not None:
-        with folder_written_whole(out) as folder, written_whole(folder / RESULT) as part:
-            part.write_text(json_module.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        with folder_written_whole(out) as folder:
+            write_located(told, folder)
         told["out"] = str(out)
     show_findings(result, screen)
     if out is not None:
@@ -87,7 +88,7 @@ def locate(
     return 0 if result.all_located else 3
 
 
-def _asked(recording: Recording, settings: Settings) -> Recording:
+def asked(recording: Recording, settings: Settings) -> Recording:
     """The recording with the people and clocks that the user meant."""
     if settings.person is not None:
         recording = recording.replace(people=(recording.person(settings.person),))
@@ -101,23 +102,7 @@ def clocks_of(path: Path, recording: Recording) -> dict[str, ClockMap]:
 
     Raises InputError where the file is none, or answers none of these clocks.
     """
-    try:
-        content = json_module.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != "kinebind-sync-1":
-            raise ValueError(content["format"])
-        found = {
-            str(answer["clock_id"]): ClockMap(
-                float(answer["offset_s"]), 1e-6 * float(answer["skew_ppm"]), float(answer["ref_time_s"])
-            )
-            for answer in content["answers"]
-            if answer["status"] == "answered"
-        }
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is no result of a synchronisation.", "Give the sync.json that kinebind sync --out wrote."
-        ) from error
+    found = {answer.clock_id: answer.clock for answer in read_answers(path)}
     ours = {name: found[name] for name in recording.clocks() if name in found}
     if not ours:
         raise InputError(
@@ -127,11 +112,15 @@ def clocks_of(path: Path, recording: Recording) -> dict[str, ClockMap]:
     return ours
 
 
-def inputs_of(recording: Recording) -> dict[str, Any]:
-    """What the readers had to say, as plain values."""
-    people = [{"person": p.person, "notes": list(p.notes)} for p in recording.people]
-    imus = [{"name": i.name, "clock_id": i.clock_id, "notes": list(i.notes)} for i in recording.imus]
-    return {"people": people, "imus": imus}
+def told_of(result: LocateResult, recording: Recording) -> dict[str, Any]:
+    """A result as plain values, with what the readers had to say."""
+    return result.to_dict() | {"inputs": inputs_of(recording)}
+
+
+def write_located(told: dict[str, Any], folder: Path) -> None:
+    """Write what `told_of` gives into a folder, whole or not at all."""
+    with written_whole(folder / RESULT) as part:
+        part.write_text(json_module.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def show_findings(result: LocateResult, screen: Screen) -> None:
@@ -144,7 +133,7 @@ def show_findings(result: LocateResult, screen: Screen) -> None:
     for finding in result.findings:
         table.add_row(
             finding.sensor, Text(finding.person or finding.status, _STYLES[finding.status]), finding.site or "",
-            _sure(finding), finding.note,
+            _percent(finding.sure), finding.note,
         )  # fmt: skip
     screen.show(table)
     for clock, lag in result.lags_s.items():
@@ -154,9 +143,7 @@ def show_findings(result: LocateResult, screen: Screen) -> None:
         screen.note(note)
 
 
-def _sure(finding: Finding) -> str:
-    if finding.status == "unusable":
+def _percent(share: float | None) -> str:
+    if share is None:
         return ""
-    # Of a person whose site is not told, what is told is the person.
-    share = finding.person_probability if finding.site is None else finding.probability
     return f"{100 * share:.0f} %" if share < 0.995 else "> 99 %"

@@ -17,7 +17,7 @@ import typer
 from kinebind.cli import options
 from kinebind.cli.console import Screen, error_dict
 from kinebind.cli.hints import hint_of
-from kinebind.cli.inputs import Job, free_name, gather
+from kinebind.cli.inputs import Job, free_name, gather, inputs_of
 from kinebind.cli.job_files import Row, is_table_of_recordings, job_named, read_jobs
 from kinebind.cli.model_options import UniversalModel, binder_by
 from kinebind.cli.settings import Settings
@@ -91,9 +91,7 @@ class Done:
             }
         else:
             told = self.result.to_dict()
-        people = [{"person": p.person, "notes": list(p.notes)} for p in self.recording.people]
-        imus = [{"name": i.name, "clock_id": i.clock_id, "notes": list(i.notes)} for i in self.recording.imus]
-        return told | {"inputs": {"people": people, "imus": imus}}
+        return told | {"inputs": inputs_of(self.recording)}
 
 
 def run(job: Job, out: Path | None, table: TableKind, screen: Screen, model: Path | None = None) -> Done:

@@ -43,7 +43,7 @@ def write_elan_project(
     Stretches that overlap, which one tier cannot hold, go on in a further tier, `NAME (2)`. What lies before the
     video's start is cut off.
     """
-    tiers = {name: [label for label, _ in own] for name, own in stretches_of(recording, result).items()}
+    tiers = stretches_of(recording, result)
     for answer in result.answers:
         refused = [_refused(p) for p in answer.pieces if answer.answered and p.confidence < answer.needed_confidence]
         for sensor in answer.sensors:

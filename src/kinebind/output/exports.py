@@ -13,6 +13,7 @@ from kinebind.output.annotations import write_elan_project, write_label_studio_p
 from kinebind.output.imu_clock import write_imu_clock
 from kinebind.output.opensim import write_orientations, write_trc
 from kinebind.output.rerun_file import needs_rerun, write_rerun
+from kinebind.poses import Poses
 from kinebind.recording import Recording
 from kinebind.tasks.sync.result import SyncResult
 
@@ -23,13 +24,14 @@ if TYPE_CHECKING:  # it brings torch, which takes long to import
 @dataclass(frozen=True, eq=False)
 class Aligned:
     """What there is to export. video: the file that the people come from, where there is one. home: the folder in
-    which the exports will lie in the end."""
+    which the exports will lie in the end. shown: the people in the video's own pixels."""
 
     recording: Recording
     result: SyncResult
     video: Path | None
     located: LocateResult | None
     home: Path
+    shown: Sequence[Poses]
 
 
 def _elan(what: Aligned, folder: Path) -> list[Path]:
@@ -41,7 +43,8 @@ def _label_studio(what: Aligned, folder: Path) -> list[Path]:
 
 
 def _rerun(what: Aligned, folder: Path) -> list[Path]:
-    return [write_rerun(what.recording, what.result, folder / "aligned.rrd", what.video, what.located)]
+    shown = what.recording.replace(people=tuple(what.shown))
+    return [write_rerun(shown, what.result, folder / "aligned.rrd", what.video, what.located)]
 
 
 def _opensim(what: Aligned, folder: Path) -> list[Path]:
@@ -98,16 +101,19 @@ def export(
     video: Path | None = None,
     located: LocateResult | None = None,
     home: Path | None = None,
+    shown: Sequence[Poses] | None = None,
 ) -> tuple[Path, ...]:
     """Write an aligned recording into a folder, once in each kind; the files' paths.
 
     video: shown or linked by kinds that can. located: who wears what, where it was found. home: the folder in which
-    the files will lie, where `folder` is a temporary one that is renamed; links to the video start there.
+    the files will lie, where `folder` is a temporary one that is renamed; links to the video start there. shown: the
+    people in the video's own pixels, where the camera's motion is taken out of the recording's.
     Sensors whose clock was refused are left out. Raises InputError for unknown kinds, where no clock was answered,
     where a kind has nothing to write, or needs a package that is not installed.
     """
     wanted = check_kinds(kinds)
     if wanted and not any(answer.answered for answer in result.answers):
         raise InputError("No clock was answered, so there is nothing aligned to export.", "Leave --export out.")
-    what = Aligned(recording, result, video, located, folder if home is None else home)
+    people = recording.people if shown is None else shown
+    what = Aligned(recording, result, video, located, folder if home is None else home, people)
     return tuple(path for kind in wanted for path in KINDS[kind][1](what, folder))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from kinebind.clock import FloatArray
-from kinebind.output.aligned import video_times
+from kinebind.output.aligned import file_name, video_times
 from kinebind.output.tables import column, write_table
 from kinebind.parts import COCO17
 from kinebind.recording import Recording
@@ -28,10 +27,7 @@ def write_imu_clock(recording: Recording, result: SyncResult, folder: Path, endi
     paths: list[Path] = []
     for answer in result.answers:
         if answer.answered:
-            name = re.sub(r"[^\w-]+", "_", answer.clock_id, flags=re.ASCII) or "_"
-            taken = {p.name.lower() for p in paths}
-            names = (f"clock-{name}{'' if k == 1 else f'-{k}'}.{ending}" for k in range(1, len(taken) + 2))
-            path = folder / next(n for n in names if n.lower() not in taken)
+            path = folder / file_name("clock-", answer.clock_id, f".{ending}", [p.name for p in paths])
             write_table(_table(recording, answer), path)
             paths.append(path)
     return paths

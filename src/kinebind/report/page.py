@@ -75,12 +75,9 @@ def _context(
     references = find_references(recording, result)
     told = result.to_dict()
     views, strips = _views(recording, result, references)
-    for strip_of in strips.values():
-        if pictures is None:
-            break
-        strip_of["images"] = pictures.pieces(
-            [p.time_s for p in strip_of["pictures"]], [np.array(p.box_px) for p in strip_of["pictures"]]
-        )
+    for own in strips.values():
+        times_s, boxes = [p.time_s for p in own["pictures"]], [p.box_px for p in own["pictures"]]
+        own["images"] = [None] * len(boxes) if pictures is None else pictures.pieces(times_s, boxes)
     answered = sum(a.answered for a in result.answers)
     distinct = list(dict.fromkeys(references))
     return {
@@ -134,16 +131,14 @@ def _strip(view: ClockView, answers: list[ClockAnswer]) -> dict[str, Any]:
         "pictures": strip(poses, moments(poses, window or view.window_s), sites),
         "refused": "refused" in sites.values(),
         "origin_s": view.origin_s,
-        "images": [None] * 99,
     }
 
 
 def _wearer(finding: Finding) -> dict[str, Any]:
-    share = finding.person_probability if finding.site is None else finding.probability
     return {
         "sensor": finding.sensor, "located": finding.located, "status": _STATUS[finding.status],
         "person": finding.person, "site": (finding.site or "").replace("_", " "),
-        "sure": None if finding.status == "unusable" else share, "note": finding.note,
+        "sure": finding.sure, "note": finding.note,
     }  # fmt: skip
 
 

@@ -9,23 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinebind.clock import FloatArray
-from kinebind.parts import COCO17_EDGES
+from kinebind.parts import COCO17_EDGES, SITE_PLACES, site_place
 from kinebind.poses import Poses
 
 CELL = (100.0, 150.0)
 """Width and height of one picture in its own units."""
 _MARGIN = 9.0
-_HEAD = (0, 1, 2, 3, 4)
-
-_PLACES: dict[str, tuple[tuple[int, ...], tuple[int, ...], float]] = {
-    "head": (_HEAD, _HEAD, 0.0), "chest": ((11, 12), (5, 6), 0.75), "pelvis": ((11, 12), (5, 6), 0.0),
-    "left_upper_arm": ((5,), (7,), 0.55), "right_upper_arm": ((6,), (8,), 0.55),
-    "left_wrist": ((7,), (9,), 0.95), "right_wrist": ((8,), (10,), 0.95),
-    "left_thigh": ((11,), (13,), 0.55), "right_thigh": ((12,), (14,), 0.55),
-    "left_shank": ((13,), (15,), 0.5), "right_shank": ((14,), (16,), 0.5),
-    "left_foot": ((13,), (15,), 1.0), "right_foot": ((14,), (16,), 1.0),
-}  # fmt: skip
-# A site lies this share of the way from the middle of some keypoints to the middle of others.
 _EDGES = tuple(edge for edge in COCO17_EDGES if 0 not in edge)  # the head is a circle: no lines to the nose
 _RIGHT = frozenset(edge for edge in _EDGES if all(k % 2 == 0 for k in edge))
 
@@ -36,7 +25,7 @@ class Picture:
 
     lines: (x1, y1, x2, y2, kind), kind "worn" and a state where a sensor is on that limb,
     else "far" on the right side, else "".
-    box_px: left, top, right, bottom of what the picture shows, in the poses' pixels.
+    box_px (4,): left, top, right, bottom of what the picture shows, in the poses' pixels.
     """
 
     number: int
@@ -44,7 +33,7 @@ class Picture:
     lines: tuple[tuple[float, float, float, float, str], ...]
     head: tuple[float, float, float] | None
     rings: tuple[tuple[float, float, str], ...]
-    box_px: tuple[float, float, float, float]
+    box_px: FloatArray
 
 
 def moments(poses: Poses, window_s: tuple[float, float], count: int = 9) -> np.ndarray:
@@ -68,7 +57,7 @@ def strip(poses: Poses, frames: np.ndarray, sites: Mapping[str, str]) -> list[Pi
     points = poses.keypoints_px[frames]
     kinds = {edge: "far" if edge in _RIGHT else "" for edge in _EDGES}
     for site, state in sites.items():
-        start, end, _ = _PLACES[site]
+        start, end, _ = SITE_PLACES[site]
         if (start[0], end[0]) in kinds and len(start) == len(end) == 1:
             kinds[start[0], end[0]] = f"worn {state}"
     width = max(float(np.nanmax(p[:, 0]) - np.nanmin(p[:, 0])) for p in points)
@@ -84,11 +73,12 @@ def strip(poses: Poses, frames: np.ndarray, sites: Mapping[str, str]) -> list[Pi
             if np.isfinite(cell[[a, b]]).all():
                 x1, y1, x2, y2 = (round(float(v), 1) for v in (*cell[a], *cell[b]))
                 lines.append((x1, y1, x2, y2, kind))
-        left, top, right, bottom = (
-            float(v) for v in (*(centre - np.array(CELL) / 2 / scale), *(centre + np.array(CELL) / 2 / scale))
-        )
-        box = (left, top, right, bottom)
-        rings = [(*place, state) for site, state in sites.items() if (place := _place(cell, site)) is not None]
+        corners = np.concatenate([centre - np.array(CELL) / 2 / scale, centre + np.array(CELL) / 2 / scale])
+        rings = [
+            (round(float(place[0]), 1), round(float(place[1]), 1), state)
+            for site, state in sites.items()
+            if (place := site_place(cell, site)) is not None
+        ]
         pictures.append(
             Picture(
                 number,
@@ -96,30 +86,14 @@ def strip(poses: Poses, frames: np.ndarray, sites: Mapping[str, str]) -> list[Pi
                 tuple(lines),
                 _head(cell, height * scale),
                 tuple(rings),
-                box,
+                corners,
             )
         )
     return pictures
 
 
-def _middle(cell: FloatArray, keypoints: tuple[int, ...]) -> FloatArray | None:
-    found = cell[list(keypoints)]
-    found = found[np.isfinite(found[:, 0])]
-    return np.asarray(found.mean(axis=0)) if found.size else None
-
-
-def _place(cell: FloatArray, site: str) -> tuple[float, float] | None:
-    start_of, end_of, share = _PLACES[site]
-    start = _middle(cell, start_of)
-    end = _middle(cell, end_of) if share else start
-    if start is None or end is None:
-        return None
-    x, y = start + share * (end - start)
-    return round(float(x), 1), round(float(y), 1)
-
-
 def _head(cell: FloatArray, height: float) -> tuple[float, float, float] | None:
-    middle = _middle(cell, _HEAD)
+    middle = site_place(cell, "head")
     if middle is None or not math.isfinite(height):
         return None
     return round(float(middle[0]), 1), round(float(middle[1]), 1), round(0.055 * height, 1)

@@ -22,6 +22,7 @@ from kinebind.nn.recogniser import Recogniser, RecogniserConfig, StreamModel, St
 from kinebind.nn.universal import Universal
 from kinebind.tasks.recognise.by_examples import Looks
 from kinebind.tasks.recognise.stretches import Labelled
+from kinebind.training.precision import bf16_where_quick
 from kinebind.training.recognise_windows import Changes, batch_of
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,9 @@ def fit(
         if config.mixed:
             streams, target = _mixed(streams, target, config.mixed, generator)
         model.train()
-        loss = functional.cross_entropy(model(streams), target, label_smoothing=config.smoothing)
+        with bf16_where_quick(target.device):
+            logits = model(streams)
+        loss = functional.cross_entropy(logits.float(), target, label_smoothing=config.smoothing)
         total = loss + config.balance * model.balance()
         optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]

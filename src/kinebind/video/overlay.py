@@ -12,7 +12,7 @@ import numpy as np
 
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
-from kinebind.parts import COCO17, COCO17_EDGES
+from kinebind.parts import COCO17, COCO17_EDGES, site_place
 from kinebind.poses import Poses
 from kinebind.store import written_whole
 from kinebind.video.backend import Image
@@ -29,19 +29,6 @@ _TRACE_S = 4.0
 _PANEL_SHARE, _MOST_SHARE = 0.085, 0.5
 """Height of a signal's panel, of the image's height, and of all of them together."""
 _TICKS = 90_000  # a second: what frame times are written in
-_PLACES: dict[str, tuple[tuple[str, ...], tuple[str, ...], float]] = {
-    "head": (("nose", "left_ear", "right_ear"), ("nose", "left_ear", "right_ear"), 0.0),
-    "chest": (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"), 0.75),
-    "pelvis": (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"), 0.0),
-} | {
-    f"{side}_{site}": ((f"{side}_{start}",), (f"{side}_{end}",), share)
-    for side in ("left", "right")
-    for site, start, end, share in (
-        ("upper_arm", "shoulder", "elbow", 0.55), ("wrist", "elbow", "wrist", 0.95), ("thigh", "hip", "knee", 0.55),
-        ("shank", "knee", "ankle", 0.5), ("foot", "knee", "ankle", 1.0),
-    )
-}  # fmt: skip
-"""A site lies this share of the way from the middle of some keypoints to the middle of others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +66,7 @@ def write_overlay(
     colour = {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(names)}
     drawn = [_Person(p, colour[p.person]) for p in people]
     panels = [_Panel(t, colour.get(t.person or "", (200, 200, 200))) for t in traces if t.time_s.size]
-    where = [_Marker(t, colour[t.person]) for t in traces if t.person in colour and t.site in _PLACES]
+    where = [_Marker(t, colour[t.person]) for t in traces if t.person in colour and t.site is not None]
     with written_whole(path) as part, av.open(str(part), "w", format="mp4") as out:
         stream = None
         for number, frame in enumerate(frames(video, max_side_px=MAX_SIDE_PX)):
@@ -141,13 +128,11 @@ class _Marker:
         assert trace.person is not None
         assert trace.site is not None
         self.person, self._label, self._colour = trace.person, trace.label, colour
-        start, end, self._share = _PLACES[trace.site]
-        self._start, self._end = [COCO17.index(n) for n in start], [COCO17.index(n) for n in end]
+        self._site = trace.site
 
     def draw(self, image: Image, points: FloatArray) -> None:
-        start, end = points[self._start].mean(axis=0), points[self._end].mean(axis=0)
-        place = start + self._share * (end - start)
-        if np.isfinite(place).all():
+        place = site_place(points, self._site)
+        if place is not None:
             radius = max(4, round(0.008 * max(image.shape)))
             centre = _pixel(place)
             cv2.circle(image, centre, radius, (255, 255, 255), -1, cv2.LINE_AA)

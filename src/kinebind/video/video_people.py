@@ -25,7 +25,7 @@ from kinebind.video.people import Person, people_of, poses_of
 
 NOBODY_FIX = (
     "Check that people are in the picture, large enough (a tenth of its height) and lit; "
-    "--model takes another model's file."
+    "--pose-model takes another model's file."
 )
 
 

@@ -37,6 +37,13 @@ class Finding:
     note: str = ""
 
     @property
+    def sure(self) -> float | None:
+        """The probability of what is told: of the person where the site is not; None where nothing was compared."""
+        if self.status == "unusable":
+            return None
+        return self.person_probability if self.site is None else self.probability
+
+    @property
     def located(self) -> bool:
         """Whether the sensor was given to a person in view."""
         return self.status == "found"
