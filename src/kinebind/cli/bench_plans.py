@@ -136,6 +136,15 @@ def _multi3net(asked: Asked) -> Plan:
     )
 
 
+def _video(asked: Asked) -> Plan:
+    from kinebind.video.extra import needs_video
+
+    needs_video()
+    from kinebind.bench import video
+
+    return Plan(partial(video.run, asked.data, small=asked.small))
+
+
 def _har(asked: Asked) -> Plan:
     from kinebind.bench import har
     from kinebind.nn.sentences import sentence_encoder
@@ -162,6 +171,6 @@ def _trainings(names: list[str]) -> Left | None:
 
 PLANS: Mapping[str, Callable[[Asked], Plan]] = {
     "sync": _sync, "simulate": _simulate, "mobind": _mobind, "zero-shot": _zero_shot, "free-sources": _free_sources,
-    "multi3net": _multi3net, "har": _har,
+    "multi3net": _multi3net, "har": _har, "video": _video,
 }  # fmt: skip
 """Benchmarks by name."""

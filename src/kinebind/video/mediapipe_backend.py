@@ -179,7 +179,7 @@ def _landmarker(path: Path, *, people: int) -> Any:
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"MediaPipe cannot use the model {path}: {str(error).splitlines()[0]}",
-            "Give another pose_landmarker .task file, or leave --model out.",
+            "Give another pose_landmarker .task file, or leave --pose-model out.",
         ) from error
 
 

@@ -48,7 +48,7 @@ _NETWORKS = (
     ),
 )  # fmt: skip
 _BUNDLE = f"pose_landmarker_full-{hashlib.sha256(''.join(n.sha256 for n in _NETWORKS).encode()).hexdigest()[:8]}.task"
-_BY_HAND = "On a machine without network give the model yourself: --model pose_landmarker.task."
+_BY_HAND = "On a machine without network give the model yourself: --pose-model pose_landmarker.task."
 
 
 def needs_mediapipe() -> None:
@@ -173,7 +173,7 @@ def write_bundle(file: IO[bytes], networks: dict[str, bytes]) -> None:
 
 
 def _check_bundle(path: Path) -> None:
-    fix = "Name MediaPipe's pose_landmarker .task file, or leave --model out."
+    fix = "Name MediaPipe's pose_landmarker .task file, or leave --pose-model out."
     if not path.is_file():
         raise InputError(f"There is no model file {path}.", fix)
     try:

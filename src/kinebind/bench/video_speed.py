@@ -1,0 +1,111 @@
+"""How fast a video is looked through, and in how much memory, however long it is.
+
+`mediapipe_fps_720p`: frames a second of 1280×720 with one person, from the file to her track, loading included;
+`decode_share`: the part of that time in which frames are decoded. `peak_mb`: the most memory of a process that does
+so. `hour_peak_mb` of an hour at 30 frames/s, a clip looped, and `minute_peak_mb` of its first minute, with poses that
+were found before in the clip (320×180, so that an hour takes minutes); the hour's own poses are in it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from kinebind.bench.made_video import write_video
+from kinebind.bench.processes import workers
+from kinebind.clock import FloatArray
+from kinebind.video.backend import Image, Seen
+from kinebind.video.frames import frames
+from kinebind.video.mediapipe_backend import MediaPipeBackend
+from kinebind.video.video_people import video_people
+
+_LARGE, _SMALL = (1280, 720), (320, 180)
+_RATE_HZ = 30.0
+_LOOPS = 3
+_HOUR_S, _MINUTE_S = 3600.0, 60.0
+
+
+def speed(video: Path, folder: Path, *, hour: bool = True) -> dict[str, float]:
+    """The figures of a video; what is made of it is left in the folder. hour: also of an hour, which takes minutes."""
+    images = [frame.image for frame in frames(video)]
+    large = write_video((_sized(i, _LARGE) for i in images), folder / "720p.mp4", _RATE_HZ, loops=_LOOPS)
+    with workers(1) as fresh:
+        fps, decode_share, peak_mb = fresh.submit(_looked_through, large).result()
+    small = [_sized(i, _SMALL) for i in images]
+    write_video(small, folder / "small.mp4", _RATE_HZ)
+    lasts_s = len(images) / _RATE_HZ
+    out = {"mediapipe_fps_720p": fps, "decode_share": decode_share, "peak_mb": peak_mb}
+    for name, long_s in (("minute", _MINUTE_S), ("hour", _HOUR_S))[: 1 + hour]:
+        path = write_video(small, folder / f"{name}.mp4", _RATE_HZ, loops=round(long_s / lasts_s))
+        with workers(1) as fresh:
+            out[f"{name}_peak_mb"], count = fresh.submit(_by_heart, path, folder / "small.mp4").result()
+        out[f"{name}_frames"] = float(count)
+    return out
+
+
+class ByHeart:
+    """Knows what is seen in frames by what they look like; satisfies `kinebind.video.backend.PoseBackend`."""
+
+    name, lag_s = "by-heart", 0.0
+
+    def __init__(self, known: dict[int, list[Seen]]) -> None:
+        self._known = known
+
+    def detect(self, image: Image, around: Sequence[FloatArray], *, search: bool) -> list[Seen]:
+        """People in a frame that was seen before; nobody in any other."""
+        return self._known.get(_look(image), [])
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _look(image: Image) -> int:
+    return zlib.crc32(np.ascontiguousarray(image).tobytes())
+
+
+def _looked_through(path: Path) -> tuple[float, float, float]:
+    """Frames a second, the share of decoding, and the peak of memory, MB, in a process of its own."""
+    began_s = time.perf_counter()
+    backend = MediaPipeBackend()
+    count = video_people(path, backend, cache=False).time_s.size
+    took_s = time.perf_counter() - began_s
+    backend.close()
+    peak_mb = _peak_mb()
+    began_s = time.perf_counter()
+    for _ in frames(path):
+        pass
+    return count / took_s, (time.perf_counter() - began_s) / took_s, peak_mb
+
+
+def _by_heart(path: Path, clip: Path) -> tuple[float, int]:
+    """The peak of memory, MB, and how many frames have somebody, of a video that is a clip over and over."""
+    backend = MediaPipeBackend()
+    found = video_people(clip, backend, cache=False, camera=False)
+    backend.close()
+    known: dict[int, list[Seen]] = {}
+    for time_s, frame in zip(found.time_s, frames(clip), strict=True):
+        own = [(p, int(np.searchsorted(p.time_s, time_s - 1e-6))) for p in found.people]
+        known[_look(frame.image)] = [
+            Seen(np.column_stack([p.keypoints_px[k], p.scores[k]]))
+            for p, k in own
+            if k < p.time_s.size and abs(p.time_s[k] - time_s) < 1e-3
+        ]
+    long = video_people(path, ByHeart(known), cache=False)
+    return _peak_mb(), sum(p.time_s.size for p in long.people)
+
+
+def _peak_mb() -> float:
+    """The most memory that this process has held."""
+    import resource  # which Windows lacks
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def _sized(image: Image, size: tuple[int, int]) -> Image:
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
