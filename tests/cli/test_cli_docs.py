@@ -44,7 +44,7 @@ def test_the_examples_run_one_after_another(tmp_path, monkeypatch, kinebind):
 
 
 def shown_help(kinebind, command):
-    parts = {"data": ("check", "build"), "corpus": ("build", "show"), "finetune": ("align", "recognise", "har")}
+    parts = {"data": ("check", "build"), "corpus": ("build", "add", "show"), "finetune": ("align", "recognise", "har")}
     if command in parts:
         return "".join(kinebind(command, part, "--help").out for part in parts[command])
     return kinebind(command, "--help").out

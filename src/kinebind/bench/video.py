@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinebind.bench import video_align, video_lag, video_real, video_speed, video_tracking
+from kinebind.bench import video_align, video_lag, video_lifted, video_real, video_speed, video_tracking
 from kinebind.bench.measured import Cases, figures
 from kinebind.bench.video_camera import sway_residual
 from kinebind.clock import FloatArray
@@ -40,7 +40,8 @@ def run(data: Path, *, small: bool) -> dict[str, float]:
         try:
             log.info("Real people before four cameras, and one alone")
             found = video_real.filmed(two, backend)
-            out |= video_real.figures_of(found) | video_real.alone(athlete, backend)
+            out |= video_real.figures_of(found) | video_lifted.lifted_figures(found)
+            out |= video_real.alone(athlete, backend)
             log.info("Delay of the poses")
             out |= video_lag.pose_lag(athlete, backend, place)
         finally:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinebind.bench.video_tracking import MATCH, VISIBLE, switches
+from kinebind.bench.video_tracking import VISIBLE, switches
 from kinebind.bench.views import View, agreed, read_qualisys, same_people, triangulated
 from kinebind.clock import FloatArray
 from kinebind.video.backend import PoseBackend
@@ -26,6 +26,9 @@ from kinebind.video.oks import similarity
 from kinebind.video.video_people import VideoPeople, video_people
 
 PEOPLE = 2
+MATCH = 0.4
+"""Similarity from which a track is of who is expected there: less than among equals, as a camera's joints lie some
+hundredths of the body's height from where the others say (`reprojection_percent`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +77,7 @@ def figures_of(found: Filmed) -> dict[str, float]:
             expected[p] = view.project(agreed([found.views[k] for k in others], points))
         there, alike = _in_view(expected, found.videos[v].info.size_px), _alike(expected, found.tracks[v])
         matched = alike.max(axis=2, initial=0.0) >= MATCH  # (F, P)
-        changes += switches(alike, there)
+        changes += switches(alike, there, MATCH)
         for p in range(len(found.people)):
             if there[:, p].any():
                 whole[view.name].append(float(matched[there[:, p], p].mean()))

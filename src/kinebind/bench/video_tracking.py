@@ -191,14 +191,14 @@ def _over_hidden(truth: Clip, found: Sequence[Poses]) -> BoolArray:
     return out
 
 
-def switches(alike: FloatArray, there: BoolArray) -> int:
+def switches(alike: FloatArray, there: BoolArray, match: float = MATCH) -> int:
     """How often people (F, P) change to another track than they last had, of similarities (F, P, G)."""
     last = np.full(there.shape[1], -1)
     count = 0
     for row, present in zip(alike, there, strict=True):
         people, tracks = linear_sum_assignment(row, maximize=True)
         for p, g in zip(people, tracks, strict=True):
-            if present[p] and row[p, g] >= MATCH:
+            if present[p] and row[p, g] >= match:
                 count += bool(last[p] not in (-1, g))
                 last[p] = g
     return count

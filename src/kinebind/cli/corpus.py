@@ -1,4 +1,4 @@
-"""`kinebind corpus`: motion capture as one small file, and what such a file holds."""
+"""`kinebind corpus`: motion capture and videos as one small file, and what such a file holds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from kinebind.cli import options
 from kinebind.cli.console import Screen
+from kinebind.cli.corpus_add import add
 from kinebind.errors import InputError
 from kinebind.output.folder import check_out
 from kinebind.readers.motion_sets import MOTION_SETS, MotionFile, motion_files
@@ -18,7 +19,8 @@ from kinebind.readers.motion_sets import MOTION_SETS, MotionFile, motion_files
 _SHOWN = 12  # labels of a source that a person is shown; --json has them all
 _UNKNOWN_TERMS = "Not known to Kinebind: see where it came from."
 
-corpus = typer.Typer(name="corpus", help="Motion capture as one small file that sensors and cameras are drawn from.")
+corpus = typer.Typer(name="corpus", help="Motion as one small file that sensors and cameras are drawn from.")
+corpus.command()(add)
 
 
 @corpus.command()

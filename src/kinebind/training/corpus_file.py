@@ -23,7 +23,7 @@ import json
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -155,28 +155,57 @@ class CorpusWriter:
                 np.round(root / ROOT_STEP_M).astype(np.int32),
             )
         )
-        about = {
-            "source": source, "group": group, "name": motion.name if name is None else name, "label": label,
-            "rate_hz": motion.rate_hz, "frames": len(root),
-            "shape": [round(float(length), 5) for length in motion.shape.as_array()],
-        }  # fmt: skip
-        for key, value in about.items():
-            self._table[key].append(value)
-        self.clips += 1
-        self.seconds += len(root) / motion.rate_hz
+        self._tell(
+            source=source, group=group, name=motion.name if name is None else name, label=label,
+            rate_hz=motion.rate_hz, frames=len(root), shape=motion.shape.as_array(),
+        )  # fmt: skip
         if sum(len(rot) for rot, _ in self._waiting) >= _BLOCK_FRAMES:
             self._flush()
+
+    def copy(self, path: str | Path, index: Index, wanted: npt.NDArray[np.bool_]) -> None:
+        """Append clips of another corpus to the bit; wanted (C,): which. Blocks that are whole are not packed anew.
+
+        Raises InputError where that file is damaged.
+        """
+        first = 0
+        for block, packed in _checked_blocks(path, index):
+            own = np.arange(first, first + len(block.frames))
+            first += own.size
+            if wanted[own].all():
+                self._flush()
+                self._write(packed, block.frames)
+            elif wanted[own].any():
+                ends = np.cumsum(block.frames)[:-1]
+                rot, root = _frames_of(path, block, packed)
+                pieces = list(zip(np.split(rot, ends), np.split(root, ends), strict=True))
+                self._waiting += [pieces[k] for k in np.flatnonzero(wanted[own])]
+            for c in own[wanted[own]]:
+                self._tell(
+                    source=index.sources[c], group=index.groups[c], name=index.names[c], label=index.labels[c],
+                    rate_hz=float(index.rate_hz[c]), frames=int(index.frames[c]), shape=index.shape[c],
+                )  # fmt: skip
+
+    def _tell(self, *, rate_hz: float, frames: int, shape: npt.NDArray[Any], **about: str) -> None:
+        """What the index says of one more clip."""
+        lengths = [round(float(length), 5) for length in shape]
+        for key, value in {**about, "rate_hz": rate_hz, "frames": frames, "shape": lengths}.items():
+            self._table[key].append(value)
+        self.clips += 1
+        self.seconds += frames / rate_hz
 
     def _flush(self) -> None:
         if not self._waiting:
             return
         rots, roots = zip(*self._waiting, strict=True)
         packed = lzma.compress(_packed(rots) + _packed(roots), format=lzma.FORMAT_XZ, filters=_FILTERS)
+        self._write(packed, [len(rot) for rot in rots])
+        self._waiting.clear()
+
+    def _write(self, packed: bytes, frames: Sequence[int]) -> None:
         name = f"block-{len(self._blocks):05d}.xz"
         self._archive.writestr(zipfile.ZipInfo(name), packed)  # undated, so that the same clips are the same bytes
         digest = hashlib.sha256(packed).hexdigest()
-        self._blocks.append({"name": name, "frames": [len(rot) for rot in rots], "sha256": digest})
-        self._waiting.clear()
+        self._blocks.append({"name": name, "frames": list(frames), "sha256": digest})
 
     def finish(self) -> None:
         """Write what is left and the index; raises InputError where no clip was added."""
@@ -262,15 +291,19 @@ def read_blocks(path: str | Path, index: Index) -> Iterator[tuple[Int16, Int32]]
     Raises InputError where a block is not what the index says.
     """
     for block, packed in _checked_blocks(path, index):
-        count = sum(block.frames)
-        split = 2 * _ROT_COLUMNS * count
-        try:
-            data = lzma.decompress(packed, format=lzma.FORMAT_XZ)
-            rot = _unpacked(data[:split], block.frames, _ROT_COLUMNS, np.int16)
-            root = _unpacked(data[split:], block.frames, 3, np.int32)
-        except (ValueError, EOFError, lzma.LZMAError) as error:
-            raise InputError(f"{path} is damaged: {block.name} cannot be unpacked ({error}).", _AGAIN) from error
-        yield rot.reshape(count, len(SEGMENTS), 4), root
+        rot, root = _frames_of(path, block, packed)
+        yield rot.reshape(len(rot), len(SEGMENTS), 4), root
+
+
+def _frames_of(path: str | Path, block: Block, packed: bytes) -> tuple[Int16, Int32]:
+    """A block's rotations (B, 52) and roots (B, 3)."""
+    split = 2 * _ROT_COLUMNS * sum(block.frames)
+    try:
+        data = lzma.decompress(packed, format=lzma.FORMAT_XZ)
+        rot = _unpacked(data[:split], block.frames, _ROT_COLUMNS, np.int16)
+        return rot, _unpacked(data[split:], block.frames, 3, np.int32)
+    except (ValueError, EOFError, lzma.LZMAError) as error:
+        raise InputError(f"{path} is damaged: {block.name} cannot be unpacked ({error}).", _AGAIN) from error
 
 
 def check_blocks(path: str | Path, index: Index) -> None:
