@@ -107,6 +107,7 @@ def two_views(motion: Motion) -> list[Poses]:
     return views
 
 
+@cache
 def geotec_split(folder: Path, *, final: bool) -> Split:
     """Watches of GeoTec: odd subjects train, even ones are asked; without `final` the last two of the odd ones are."""
     paths = {path: path.name.split("_")[0] for path in sorted(folder.rglob("s*_sw.csv"))}
@@ -115,6 +116,7 @@ def geotec_split(folder: Path, *, final: bool) -> Split:
     return _split({path: own for path, own in paths.items() if own in asked or own in odd}, asked, read_geotec_labels)
 
 
+@cache
 def wharf_split(folder: Path, fold: int, folds: int = 5) -> Split:
     """WHARF's recordings, every fifth person asked; fold: which of them."""
     paths = {path: own for path in sorted(folder.rglob("Accelerometer-*.txt")) if (own := wharf_person(path))}
@@ -144,6 +146,7 @@ def _stays_s(names: Sequence[str], labels: Sequence[Sequence[Label]]) -> tuple[f
     return tuple(float(np.mean([own[name] for own in each if name in own] or [USUAL_STAY_S])) for name in names)
 
 
+@cache
 def openpack_split(folder: Path, session: int = 0) -> Split:
     """OpenPack's operations within one session, both wrists: the first 60 % to learn from, the last 35 % asked.
 
