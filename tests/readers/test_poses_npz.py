@@ -91,3 +91,12 @@ def test_wrong_files_are_refused_with_the_reason(tmp_path):
 def test_the_sniffer_looks_for_the_key(tmp_path):
     assert FORMATS[0].sniff(read_head(put(tmp_path, **arrays())))
     assert not FORMATS[0].sniff(read_head(put(tmp_path, other=np.zeros(3))))
+
+
+def test_a_true_rate_makes_the_files_times_run_faster_and_keeps_gaps(tmp_path):
+    time_s = np.delete(np.arange(40) / 30.0, [10, 11, 12])
+    points = np.random.default_rng(0).uniform(1, 100, (time_s.size, 17, 2))
+    np.savez(tmp_path / "slow.npz", keypoints_px=points, time_s=time_s)
+    (found,) = read_npz(tmp_path / "slow.npz", rate_hz=120.0)
+    np.testing.assert_allclose(found.time_s, time_s / 4.0)
+    assert any("taken as 120" in note for note in found.notes)

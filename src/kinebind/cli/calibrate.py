@@ -13,7 +13,7 @@ from kinebind.cli import options
 from kinebind.cli.console import Screen
 from kinebind.cli.sync_file import Answered, read_answers
 from kinebind.errors import InputError
-from kinebind.tasks.sync.rig import Lag, constant_lag
+from kinebind.tasks.sync.rig import FEWEST, Lag, constant_lag
 
 _KNOWN = ("recording", "clock", "offset_s")
 
@@ -42,6 +42,11 @@ def calibrate(
     rows = [row for path in results for row in read_answers(path / "sync.json" if path.is_dir() else path)]
     if not rows:
         raise InputError("None of the results answers a clock.", "Give results of kinebind sync with answers.")
+    if len(results) < FEWEST:
+        raise InputError(
+            f"{len(results)} results are too few: clocks of one recording share what is wrong with it.",
+            f"Give {FEWEST} or more recordings of the same rig.",
+        )
     if true_s:
         missing = [f"{r.recording}, {r.clock_id}" for r in rows if (r.recording, r.clock_id) not in true_s]
         if missing:
@@ -52,8 +57,8 @@ def calibrate(
             groups.setdefault(row.site or "unknown", []).append(row)
     lags: dict[str, Lag] = {}
     for name, own in groups.items():
-        if name != "all" and len(own) < 3:
-            screen.note(f"{name}: {len(own)} recordings, too few.")
+        if name != "all" and len(own) < FEWEST:
+            screen.note(f"{name}: {len(own)} clocks, too few.")
             continue
         lags[name] = constant_lag(
             [r.clock.offset_s for r in own], [true_s.get((r.recording, r.clock_id), 0.0) for r in own]

@@ -102,7 +102,7 @@ def _add(table: Table, answer: ClockAnswer, first: list[str]) -> None:
         if answer.reason is not None:
             offset, skew = f"({offset})", f"({skew})"  # a best guess that is not vouched for
         elif piece is answer.main:  # uncertainties are those of the longest piece
-            offset += _plus_minus(answer.uncertainty_s, "{:.3f}")
+            offset += _plus_minus(max(answer.uncertainty_s, 1e-3), "{:.3f}")
             skew += _plus_minus(1e6 * answer.skew_uncertainty, "{:.0f}")
         sure = _percent(answer.confidence if piece is answer.main else piece.confidence)
         if k == 0:

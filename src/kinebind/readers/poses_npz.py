@@ -81,6 +81,12 @@ def read_npz(
     if rate_hz is None and time_s is None:
         time_s = arrays.get("time_s")
         rate_hz = float(arrays["rate_hz"].ravel()[0]) if arrays.get("rate_hz", np.zeros(0)).size == 1 else None
+    own_s = arrays.get("time_s", np.zeros(0)).ravel()
+    if rate_hz is not None and time_s is None and own_s.size == frames > 1 and np.isfinite(own_s).all():
+        # Frames in which nobody is seen may be missing: what is wrong with the times is how fast they run.
+        own_hz = 1.0 / float(np.median(np.diff(own_s)))
+        notes.append(f"The file's times, {own_hz:.4g} frames a second, are taken as {rate_hz:.4g}.")
+        time_s, rate_hz = own_s * (own_hz / rate_hz), None
     if "scores" not in arrays:
         notes.append("The file has no scores: they are taken as 1.")
     return tracks(seen, PoseOptions(rate_hz, time_s, size, first_frame=0), place, notes)

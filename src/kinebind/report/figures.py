@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from markupsafe import Markup
@@ -22,6 +23,7 @@ from kinebind.tasks.sync.result import ClockAnswer, Curve
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _COLUMNS = 400  # about one for each unit of a drawing's width
 _LEAST_WINDOWS = 3
+_CLOSE = 0.05  # of an axis: labels closer than this would cover each other
 _LEVELS = 5  # opacities for the weights of residuals
 
 
@@ -214,9 +216,8 @@ def residuals(view: ClockView) -> Markup | None:
         _time_axis(lower, min(start, end), max(start, end), view.origin_s, f"{word} time")
         figure.align_ylabels((upper, lower))
 
-    spread = float(np.median(trusted)) if trusted.size else float("nan")
-    alt = f"Offset of {found.imu_time_s.size} windows over time; half of the trusted lie within {spread:.0f} ms."
-    return svg.render(draw, height, alt)
+    half = f"half of the trusted lie within {np.median(trusted):.0f} ms" if trusted.size else "none can be trusted"
+    return svg.render(draw, height, f"Offset of {found.imu_time_s.size} windows over time; {half}.")
 
 
 def _evidence_line(ax: Axes, x: FloatArray, curve: Curve) -> None:
@@ -225,6 +226,26 @@ def _evidence_line(ax: Axes, x: FloatArray, curve: Curve) -> None:
         ax.fill_between(t, low, high, color=svg.IMU, linewidth=0.8)
     else:
         ax.plot(x, curve.evidence_nats, color=svg.IMU)
+
+
+def _rivals(ax: Axes, places: Sequence[tuple[float, float]]) -> None:
+    """A diamond at each rival inside the axis, strongest first; those that lie close share a label."""
+    start, end = ax.get_xlim()
+    inside = [(k + 1, at, nats) for k, (at, nats) in enumerate(places) if start <= at <= end]
+    while inside:
+        at = inside[0][1]
+        close = [own for own in inside if abs(own[1] - at) < _CLOSE * (end - start)]
+        inside = [own for own in inside if own not in close]
+        for _, x, nats in close:
+            ax.plot(
+                [x], [nats], marker="D", markersize=5, color=svg.PAPER, markeredgecolor=svg.INK, zorder=4, clip_on=False
+            )
+        share = (at - start) / (end - start)
+        ax.annotate(
+            ", ".join(str(number) for number, _, _ in close), (at, min(nats for _, _, nats in close)), (0, -6),
+            textcoords="offset points", va="top", fontsize=10,
+            ha="left" if share < 0.03 else "right" if share > 0.97 else "center",
+        )  # fmt: skip
 
 
 def evidence(answer: ClockAnswer, *, around_s: float | None = None, frame_s: float = math.nan) -> Markup | None:
@@ -266,13 +287,7 @@ def evidence(answer: ClockAnswer, *, around_s: float | None = None, frame_s: flo
                 ax.annotate("answer" if answer.answered else "best guess", (at, top), (0, 9),
                             textcoords="offset points", va="bottom", color=colour, fontweight="bold",
                             ha="left" if share < 0.1 else "right" if share > 0.9 else "center")  # fmt: skip
-        for k, (lag, nats) in enumerate(answer.rivals_s[:3]):
-            at = (lag - (centre if relative else 0.0)) * unit
-            if x[0] <= at <= x[-1]:
-                ax.plot([at], [nats], marker="D", markersize=5, color=svg.PAPER, markeredgecolor=svg.INK, zorder=4)
-                ax.annotate(
-                    f"{k + 1}", (at, nats), (0, -6), textcoords="offset points", ha="center", va="top", fontsize=10
-                )
+        _rivals(ax, [((lag - (centre if relative else 0.0)) * unit, nats) for lag, nats in answer.rivals_s[:3]])
         low, high = ax.get_ylim()
         ax.set_ylim(low - 0.08 * (high - low), high + 0.2 * (high - low))
         ax.yaxis.set_major_locator(MaxNLocator(4))

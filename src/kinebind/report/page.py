@@ -123,7 +123,8 @@ def _strip(view: ClockView, answers: list[ClockAnswer]) -> dict[str, Any]:
     poses = (view.reference.mirrored if mirrored else view.reference).source
     assert isinstance(poses, Poses)
     window = busiest_window(view.rows[0].ref, _STRIP_S, view.window_s) if view.rows else None
-    found = [(s.site, a.answered) for a in answers for s in a.sensors if s.site is not None]
+    # Where a refused sensor would fit best says nothing; where it was said to be worn is shown.
+    found = [(s.site, a.answered) for a in answers for s in a.sensors if s.site is not None and (a.answered or s.given)]
     # An answered sensor wins where two claim one site.
     sites = {site: "answered" if ok else "refused" for site, ok in sorted(found, key=lambda pair: pair[1])}
     return {

@@ -133,7 +133,7 @@ def slow_motion(sensors: tuple[Felt, ...], scene: Scene, nats: float) -> Reason 
     return Reason(
         "slow_motion",
         f"The video plays {speed} than life: with its clock divided by {factor:g}, the sensors fit.",
-        f"Give the camera's true frame rate (--fps, {factor:g} times the file's).",
+        f"Give the camera's true frame rate, {factor:g} times the file's: --fps, beside a file of poses.",
     )
 
 

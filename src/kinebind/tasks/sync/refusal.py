@@ -122,7 +122,7 @@ def why(
         return Reason(
             "no_motion_pose",
             "The limbs that carry the sensors hardly move in the video.",
-            "Use a stretch of the video in which they move, or check the person (--person) and the sites.",
+            "Use a stretch of the video in which they move, or check that the person and the sites are right.",
         )
     if wide and not moved_enough(sensors):
         return Reason(

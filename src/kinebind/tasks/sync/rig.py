@@ -51,7 +51,7 @@ def constant_lag(found_s: Sequence[float], true_s: Sequence[float]) -> Lag:
         raise InputError(f"{len(found_s)} offsets were found and {len(true_s)} are known.", "Give one for each.")
     if len(found_s) < FEWEST:
         raise InputError(
-            f"{len(found_s)} recordings are too few to tell a constant lag.", f"Give {FEWEST} or more of the same rig."
+            f"{len(found_s)} offsets are too few to tell a constant lag.", f"Give {FEWEST} or more of the same rig."
         )
     excess_s: FloatArray = np.asarray(found_s, dtype=np.float64) - np.asarray(true_s, dtype=np.float64)
     rng = np.random.default_rng(_SEED)
