@@ -106,6 +106,10 @@ def test_figures_of_answers(tmp_path):
     assert out["geotec_scratch_f1_dev"] == out["geotec_100pct_f1_scratch_dev"] == 0.5
     assert out["finetune_minutes"] == 1.5
     assert out["utd_inertial_acc_dev_lo"] == 1.0
+    assert out["seeds"] == 5
+    for path in folder.glob("*-4.json"):
+        path.unlink()
+    assert har.metrics(tmp_path, folder, None, final=False, small=False, seeds=4)["seeds"] == 4
 
 
 def test_a_training_leaves_its_answers_and_is_not_done_again(tmp_path, monkeypatch, known):
@@ -116,9 +120,11 @@ def test_a_training_leaves_its_answers_and_is_not_done_again(tmp_path, monkeypat
     found = json.loads((tmp_path / "dev" / f"{run.name}.json").read_text())
     assert found["learnt_from"] == 2
     assert len(found["answer"]) == len(found["truth"]) == 8
-    monkeypatch.setattr(har, "planned", lambda *, final, small: [run])
+    monkeypatch.setattr(har, "planned", lambda *, final, small, seeds: [run])
     assert har.work(tmp_path, tmp_path / "dev", final=False, small=False) == []
-    monkeypatch.setattr(har, "planned", lambda *, final, small: [run, har_runs.Run("geotec", "x", "tcn", "all", 1)])
+    monkeypatch.setattr(
+        har, "planned", lambda *, final, small, seeds: [run, har_runs.Run("geotec", "x", "tcn", "all", 1)]
+    )
     assert har.work(tmp_path, tmp_path / "dev", final=False, small=False, minutes=0.0) == ["geotec-x-tcn-all-1"]
 
 

@@ -8,8 +8,8 @@ command goes on.
 
 Plain keys are those of the universal model, fine-tuned; `_frozen` its encoders left as they are, `_scratch` the same
 network without pretraining, `_tcn` a small convolution, `_boosted` features with gradient boosting. Intervals are over
-seeds, which draw what is labelled, how it is trained and in WHARF who is asked; those of `utd_zeroshot_…`, the answers
-to the labels' words alone, over clips.
+`seeds` seeds, which draw what is labelled, how it is trained and in WHARF who is asked; those of `utd_zeroshot_…`, the
+answers to the labels' words alone, over clips.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 
 from kinebind.bench import har_words
 from kinebind.bench.har_data import universal
-from kinebind.bench.har_runs import FEW_STEPS, SCRATCH_RATE, SHOTS, STEPS, Run, do, runs
+from kinebind.bench.har_runs import FEW_STEPS, SCRATCH_RATE, SEEDS, SHOTS, STEPS, Run, do, runs
 from kinebind.bench.measured import Cases, Measured, figures
 from kinebind.bench.processes import WORKERS, workers
 from kinebind.nn.sentences import SentenceEncoder
@@ -48,15 +48,17 @@ def folder_of(work: Path, *, final: bool, small: bool) -> Path:
     return work / "har" / f"{'small' if small else 'test' if final else 'dev'}-{own.hexdigest()[:12]}"
 
 
-def planned(*, final: bool, small: bool) -> list[Run]:
-    """All trainings; of a quick look, those of the first seed."""
-    return [run for run in runs(final=final) if run.seed == 0 or not small]
+def planned(*, final: bool, small: bool, seeds: int = SEEDS) -> list[Run]:
+    """All trainings of so many seeds; of a quick look, those of the first."""
+    return [run for run in runs(final=final) if run.seed < (1 if small else seeds)]
 
 
-def work(data: Path, folder: Path, *, final: bool, small: bool, minutes: float | None = None) -> list[str]:
+def work(
+    data: Path, folder: Path, *, final: bool, small: bool, minutes: float | None = None, seeds: int = SEEDS
+) -> list[str]:
     """Go on with the trainings, beginning none after so many minutes; names of those that are left."""
     end_s = float("inf") if minutes is None else time.monotonic() + 60.0 * minutes
-    left = [run for run in planned(final=final, small=small) if not (folder / f"{run.name}.json").exists()]
+    left = [run for run in planned(final=final, small=small, seeds=seeds) if not (folder / f"{run.name}.json").exists()]
     waiting = list(reversed(left))
     done: set[str] = set()
     running: dict[Future[None], Run] = {}
@@ -75,12 +77,14 @@ def work(data: Path, folder: Path, *, final: bool, small: bool, minutes: float |
     return [run.name for run in left if run.name not in done]
 
 
-def metrics(data: Path, folder: Path, encoder: SentenceEncoder | None, *, final: bool, small: bool) -> dict[str, float]:
+def metrics(
+    data: Path, folder: Path, encoder: SentenceEncoder | None, *, final: bool, small: bool, seeds: int = SEEDS
+) -> dict[str, float]:
     """All figures of trainings that are done, flat. encoder: of sentences; None leaves out what needs one."""
     by_seed: dict[str, list[tuple[int, float]]] = defaultdict(list)
     seconds: list[float] = []
     speeds: list[float] = []
-    for run in planned(final=final, small=small):
+    for run in planned(final=final, small=small, seeds=seeds):
         found = json.loads((folder / f"{run.name}.json").read_text(encoding="utf-8"))
         for what, value in _scored(found).items():
             by_seed[f"{_key(run)}_{what}{_behind(run)}"].append((run.seed, value))
@@ -99,6 +103,7 @@ def metrics(data: Path, folder: Path, encoder: SentenceEncoder | None, *, final:
     out |= figures({key: own for key, own in measured.items() if key not in utd}, "" if final else "_dev")
     suffix = "" if final else "_dev"
     out[f"geotec_scratch_f1{suffix}"] = out[f"geotec_100pct_f1_scratch{suffix}"]
+    out["seeds"] = 1 if small else seeds
     out["finetune_minutes"] = float(np.mean(seconds)) / 60.0
     if speeds:
         out["recognise_x_realtime"] = float(np.median(speeds))

@@ -21,6 +21,7 @@ _OF = {
     "--fit": ("sync",), "--smoke": ("mobind",),
     "--minutes": ("mobind", "zero-shot", "free-sources", "multi3net", "har"),
     "--work": ("mobind", "zero-shot", "free-sources", "multi3net", "har"), "--device": ("mobind",),
+    "--seeds": ("har",),
     "--final": ("sync", "simulate", "mobind", "zero-shot", "multi3net", "har"),
 }  # fmt: skip
 """The benchmarks that an option is for."""
@@ -53,6 +54,9 @@ def bench(
     device: Annotated[
         str | None, typer.Option(metavar="NAME", help="Where to train (mobind): cpu or cuda; cpu.")
     ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=5, help="Of so many seeds only, not of five (har).")
+    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -61,7 +65,7 @@ def bench(
         raise InputError(f"There is no benchmark '{name}'.", f"Use one of: {', '.join(PLANS)}.")
     given = {
         "--small": small, "--fit": fit, "--smoke": smoke, "--minutes": minutes is not None, "--work": work is not None,
-        "--device": device is not None, "--final": final,
+        "--device": device is not None, "--final": final, "--seeds": seeds is not None,
     }  # fmt: skip
     for flag, names in _OF.items():
         if given[flag] and name not in names:
@@ -82,10 +86,11 @@ def bench(
 
     screen = Screen(json=json, quiet=quiet)
     flags = [flag for flag, on in (("--fit", fit), ("--small", small), ("--smoke", smoke), ("--final", final)) if on]
+    flags += [] if seeds is None else [f"--seeds {seeds}"]
     command = " ".join(["kinebind bench", name, *flags])
     size: Literal["smoke", "small", "full"] = "smoke" if smoke else "small" if small else "full"
     with screen.logging():
-        plan = PLANS[name](Asked(folder, work or _WORK, size, final, fit, minutes, device, screen))
+        plan = PLANS[name](Asked(folder, work or _WORK, size, final, fit, minutes, device, seeds, screen))
     opens = final and not plan.opened
     if opens and plan.opens_first:
         log_final(command, out)

@@ -27,6 +27,7 @@ class Asked:
     fit: bool
     minutes: float | None
     device: str | None
+    seeds: int | None
     screen: Screen
 
     @property
@@ -147,6 +148,7 @@ def _video(asked: Asked) -> Plan:
 
 def _har(asked: Asked) -> Plan:
     from kinebind.bench import har
+    from kinebind.bench.har_runs import SEEDS
     from kinebind.nn.sentences import sentence_encoder
     from kinebind.tasks.binder import shipped_once
 
@@ -156,11 +158,13 @@ def _har(asked: Asked) -> Plan:
     else:
         asked.screen.say("The shipped weights have learnt no words: nothing is recognised by words.")
     folder = har.folder_of(asked.work, final=asked.final, small=asked.small)
+    seeds = SEEDS if asked.seeds is None else asked.seeds
 
     def go_on() -> Left | None:
-        return _trainings(har.work(asked.data, folder, final=asked.final, small=asked.small, minutes=asked.minutes))
+        left = har.work(asked.data, folder, final=asked.final, small=asked.small, minutes=asked.minutes, seeds=seeds)
+        return _trainings(left)
 
-    measure = partial(har.metrics, asked.data, folder, encoder, final=asked.final, small=asked.small)
+    measure = partial(har.metrics, asked.data, folder, encoder, final=asked.final, small=asked.small, seeds=seeds)
     return Plan(measure, go_on, opened=folder.exists(), opens_first=True)
 
 
