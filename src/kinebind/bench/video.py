@@ -41,6 +41,7 @@ def run(data: Path, *, small: bool) -> dict[str, float]:
             log.info("Real people before four cameras, and one alone")
             found = video_real.filmed(two, backend)
             out |= video_real.figures_of(found) | video_lifted.lifted_figures(found)
+            out |= video_align.real_two(found, place / "two")
             out |= video_real.alone(athlete, backend)
             log.info("Delay of the poses")
             out |= video_lag.pose_lag(athlete, backend, place)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from kinebind._threads import side_by_side
 from kinebind.clock import ClockMap
 from kinebind.imu import Imu
 from kinebind.nn.chunked import Encoders
@@ -68,7 +69,7 @@ def align(
     found = {f.sensor: f for f in located.findings}
     told = recording.replace(imus=tuple(_told(imu, found[imu.name]) for imu in recording.imus))
     step("Finding the clocks again, with their wearers")
-    answers = tuple(_again(told, answer, found, search_s, method, model) for answer in first.answers)
+    answers = tuple(side_by_side(lambda own: _again(told, own, found, search_s, method, model), first.answers))
     people = ", ".join(sorted({a.person for a in answers if a.person}))
     return Aligned(told, located, replace(first, answers=answers, reference=people or first.reference))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kinebind._threads import side_by_side
 from kinebind.clock import ClockMap
 from kinebind.errors import InputError
 from kinebind.imu import Imu
@@ -111,9 +112,13 @@ def sync(
         else:
             learned = _learned(model)
     scene = Scene.of(recording, person, reference, learned)
-    answers = []
-    for clock_id, group in Recording(imus=tuple(imus)).clocks().items():
-        answers.append(_one_clock(clock_id, group, scene, search_s, hint, tolerance_s))
+
+    def answered(own: tuple[str, tuple[Imu, ...]]) -> ClockAnswer:
+        return _one_clock(*own, scene, search_s, hint, tolerance_s)
+
+    groups = Recording(imus=tuple(imus)).clocks().items()
+    # The model keeps what it has embedded, which is no place for two at once.
+    answers = side_by_side(answered, groups) if learned is None else [answered(own) for own in groups]
     asked = search_s or (
         min(whole_range(a, scene)[0] for a in imus),
         max(whole_range(a, scene)[1] for a in imus),
