@@ -31,16 +31,21 @@ _LOOPS = 3
 _HOUR_S, _MINUTE_S = 3600.0, 60.0
 
 
-def speed(video: Path, folder: Path, *, hour: bool = True) -> dict[str, float]:
-    """The figures of a video; what is made of it is left in the folder. hour: also of an hour, which takes minutes."""
-    images = [frame.image for frame in frames(video)]
-    large = write_video((_sized(i, _LARGE) for i in images), folder / "720p.mp4", _RATE_HZ, loops=_LOOPS)
+def speed(video: Path, folder: Path) -> dict[str, float]:
+    """The figures of a video at 720p; what is made of it is left in the folder."""
+    images = (_sized(frame.image, _LARGE) for frame in frames(video))
+    large = write_video(images, folder / "720p.mp4", _RATE_HZ, loops=_LOOPS)
     with workers(1) as fresh:
         fps, decode_share, peak_mb = fresh.submit(_looked_through, large).result()
-    small = [_sized(i, _SMALL) for i in images]
+    return {"mediapipe_fps_720p": fps, "decode_share": decode_share, "peak_mb": peak_mb}
+
+
+def memory(video: Path, folder: Path, *, hour: bool = True) -> dict[str, float]:
+    """The figures of a long video made of a short one, left in the folder. hour: not only a minute."""
+    small = [_sized(frame.image, _SMALL) for frame in frames(video)]
     write_video(small, folder / "small.mp4", _RATE_HZ)
-    lasts_s = len(images) / _RATE_HZ
-    out = {"mediapipe_fps_720p": fps, "decode_share": decode_share, "peak_mb": peak_mb}
+    lasts_s = len(small) / _RATE_HZ
+    out: dict[str, float] = {}
     for name, long_s in (("minute", _MINUTE_S), ("hour", _HOUR_S))[: 1 + hour]:
         path = write_video(small, folder / f"{name}.mp4", _RATE_HZ, loops=round(long_s / lasts_s))
         with workers(1) as fresh:
