@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -23,3 +23,12 @@ def side_by_side(function: Callable[[A], B], items: Iterable[A]) -> list[B]:
         return [function(item) for item in ready]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, ready))
+
+
+def ahead(items: Iterator[A], most: int = 3) -> Iterator[A]:
+    """The items in order, up to `most` of them made while the one before is worked on; an error comes at its place."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [pool.submit(next, items, None) for _ in range(most)]
+        while (item := waiting.pop(0).result()) is not None:
+            waiting.append(pool.submit(next, items, None))
+            yield item

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from walkers import walker
 
-from kinebind.video.oks import each_once
+from kinebind.video.oks import each_once, no_parts
 from kinebind.video.tracker import KEEP_S, Tracker
 
 LEFT_TO_RIGHT = walker((200, 600), (150, 0), colour=1)
@@ -102,3 +102,16 @@ def test_missing_joints_are_carried_with_the_rest():
             seen.keypoints[11:] = np.nan
         numbers |= set(tracker.step(t, [seen]))
     assert len(numbers) == 1
+
+
+def test_a_part_of_somebody_is_nobody_but_a_child_before_her_is():
+    rng = np.random.default_rng(3)
+    woman = np.column_stack([rng.uniform([100, 100], [300, 700], (17, 2)), np.ones(17)])
+    woman[:2, :2] = [[100, 100], [300, 700]]
+    child = np.column_stack([rng.uniform([150, 400], [250, 690], (17, 2)), np.ones(17)])
+    thigh = child.copy()
+    thigh[8:] = np.nan
+    beside = thigh.copy()
+    beside[:, 0] += 400.0
+    assert no_parts(np.stack([thigh, woman, child, beside])) == [1, 2, 3]
+    assert no_parts(np.zeros((0, 17, 3))) == []

@@ -29,13 +29,14 @@ _SWAYING = 2  # cameras: one takes minutes
 def run(data: Path, *, small: bool) -> dict[str, float]:
     """All figures, flat. small: fewer simulated people and a short recording; the hour is left out."""
     two = data / "pose2sim-videos" / "Demo_MultiPerson"
+    one = data / "pose2sim-videos" / "Demo_SinglePerson" / "videos" / "cam01.mp4"
     athlete = data / "sports2d-video" / "Demo" / "demo.mp4"
     out: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as made:
         place = Path(made)
         # First what is timed.
         log.info("Speed")
-        out |= video_speed.speed(athlete, place)
+        out |= video_speed.speed(one, place) | video_speed.speed(athlete, place, "_two")
         log.info("A recording of ten minutes")
         out |= video_align.align_figures(place, duration_s=_SHORT_S if small else video_align.DURATION_S)
         backend = MediaPipeBackend()
@@ -44,7 +45,7 @@ def run(data: Path, *, small: bool) -> dict[str, float]:
             found = video_real.filmed(two, backend)
             out |= video_real.figures_of(found) | video_lifted.lifted_figures(found)
             out |= video_align.real_two(found, place / "two")
-            out |= video_real.alone(athlete, backend)
+            out |= video_real.athlete(athlete, backend)
             log.info("Delay of the poses")
             out |= video_lag.pose_lag(athlete, backend, place)
         finally:

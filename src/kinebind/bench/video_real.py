@@ -5,8 +5,8 @@ see is triangulated and projected into it. `id_switches` counts how often, over 
 somebody else; `people_whole` is the least share, over people and cameras, of the frames in which somebody who stands
 before a camera is found by it, `people_whole_median` the median one, `people_whole_CAMERA` the less of the two in one.
 `reprojection_px_median`: two cameras' joints triangulated, against the other two; `reprojection_percent` in parts of
-the body's height. One person alone: `athlete_tracks`, and `track_coverage`, the share of the frames in which the
-longest track has her.
+the body's height. An athlete does a somersault from a wall and runs off while somebody walks by: `track_coverage` is
+the share of all frames in the track that she has in the first of them, `athlete_people` how many people were found.
 """
 
 from __future__ import annotations
@@ -90,11 +90,13 @@ def figures_of(found: Filmed) -> dict[str, float]:
     return out | _reprojection(found)
 
 
-def alone(path: Path, backend: PoseBackend) -> dict[str, float]:
-    """The figures of a video of one person."""
+def athlete(path: Path, backend: PoseBackend) -> dict[str, float]:
+    """The figures of the athlete's video: of who is highest in the first picture."""
     found = video_people(path, backend, cache=False)
-    longest = max(person.time_s.size for person in found.people)
-    return {"athlete_tracks": float(len(found.people)), "track_coverage": longest / found.time_s.size}
+    tracks = _tracks(found)
+    high = np.nanmin(np.where(np.isfinite(tracks[:, 0, :, 1]), tracks[:, 0, :, 1], np.inf), axis=1)
+    own = found.people[int(np.argmin(high))]
+    return {"athlete_people": float(len(found.people)), "track_coverage": own.time_s.size / found.time_s.size}
 
 
 def _tracks(found: VideoPeople) -> FloatArray:

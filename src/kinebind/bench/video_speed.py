@@ -1,9 +1,10 @@
 """How fast a video is looked through, and in how much memory, however long it is.
 
-`mediapipe_fps_720p`: frames a second of 1280×720 with one person, from the file to her track, loading included;
-`decode_share`: the part of that time in which frames are decoded. `peak_mb`: the most memory of a process that does
-so. `hour_peak_mb` of an hour at 30 frames/s, a clip looped, and `minute_peak_mb` of its first minute, with poses that
-were found before in the clip (320×180, so that an hour takes minutes); the hour's own poses are in it.
+`mediapipe_fps_720p`: frames a second of 720×1280 with one person, from the file to her track, loading included;
+`decode_share`: the time that decoding alone takes, in parts of that. `peak_mb`: the most memory of a process that does
+so. `…_two`: the same of a video with one to two people. `hour_peak_mb` of an hour at 30 frames/s, a clip looped, and
+`minute_peak_mb` of its first minute, with poses that were found before in the clip (320×180, so that an hour takes
+minutes); the hour's own poses are in it.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ from kinebind.video.frames import frames
 from kinebind.video.mediapipe_backend import MediaPipeBackend
 from kinebind.video.video_people import video_people
 
-_LARGE, _SMALL = (1280, 720), (320, 180)
+_SHORT_PX, _SMALL = 720, (320, 180)
 _RATE_HZ = 30.0
 _LOOPS = 3
 _HOUR_S, _MINUTE_S = 3600.0, 60.0
 
 
-def speed(video: Path, folder: Path) -> dict[str, float]:
-    """The figures of a video at 720p; what is made of it is left in the folder."""
-    images = (_sized(frame.image, _LARGE) for frame in frames(video))
-    large = write_video(images, folder / "720p.mp4", _RATE_HZ, loops=_LOOPS)
+def speed(video: Path, folder: Path, suffix: str = "") -> dict[str, float]:
+    """The figures of a video at 720p, `suffix` behind their names; what is made of it is left in the folder."""
+    images = (_short(frame.image) for frame in frames(video))
+    path = write_video(images, folder / f"720p{suffix}.mp4", _RATE_HZ, loops=_LOOPS)
     with workers(1) as fresh:
-        fps, decode_share, peak_mb = fresh.submit(_looked_through, large).result()
-    return {"mediapipe_fps_720p": fps, "decode_share": decode_share, "peak_mb": peak_mb}
+        fps, decode_share, peak_mb = fresh.submit(_looked_through, path).result()
+    return {f"mediapipe_fps_720p{suffix}": fps, f"decode_share{suffix}": decode_share, f"peak_mb{suffix}": peak_mb}
 
 
 def memory(video: Path, folder: Path, *, hour: bool = True) -> dict[str, float]:
@@ -110,6 +111,13 @@ def _peak_mb() -> float:
     import resource  # which Windows lacks
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def _short(image: Image) -> Image:
+    """An image whose shorter side is 720."""
+    scale = _SHORT_PX / min(image.shape[:2])
+    width, height = (2 * round(0.5 * scale * side) for side in (image.shape[1], image.shape[0]))
+    return _sized(image, (width, height))
 
 
 def _sized(image: Image, size: tuple[int, int]) -> Image:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from kinebind._threads import ahead
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.video.appearance import torso_colours
@@ -70,27 +73,27 @@ def look_through(
             raise InputError(
                 f"Cannot make {kept}: {error.strerror}.", "Set XDG_CACHE_HOME to another place, or use --no-cache."
             ) from error
-    looking = _Looking(backend)
-    for done in found:
-        looking.again(done)
-    done_s = found[-1].time_s if len(found) else None
-    part: list[FrameFound] = []
-    number = len(list(kept.glob("part-*.npz"))) if kept is not None else 0
-    if done_s is not None:
-        # Camera and cuts are told against the frame before: the last one is decoded once more.
-        looking.last_again(path, done_s, found[-1].camera)
-    for frame in frames(path, after_s=done_s, damage=damage):
-        part += looking.at(frame)
-        if progress is not None:
-            progress(frame.time_s, len(found) + len(part) + looking.waiting)
-        # Frames are handed over at a look at everything, behind which nobody goes back.
-        if part and part[-1].time_s - part[0].time_s >= PART_S:
+    with closing(_Looking(backend)) as looking:
+        for done in found:
+            looking.again(done)
+        done_s = found[-1].time_s if len(found) else None
+        part: list[FrameFound] = []
+        number = len(list(kept.glob("part-*.npz"))) if kept is not None else 0
+        if done_s is not None:
+            # Camera and cuts are told against the frame before: the last one is decoded once more.
+            looking.last_again(path, done_s, found[-1].camera)
+        for frame in ahead(frames(path, after_s=done_s, damage=damage)):
+            part += looking.at(frame)
+            if progress is not None:
+                progress(frame.time_s, len(found) + len(part) + looking.waiting)
+            # Frames are handed over at a look at everything, behind which nobody goes back.
+            if part and part[-1].time_s - part[0].time_s >= PART_S:
+                found.add_part(_kept(kept, number, part))
+                number += 1
+                part = []
+        part += looking.rest()
+        if part:
             found.add_part(_kept(kept, number, part))
-            number += 1
-            part = []
-    part += looking.rest()
-    if part:
-        found.add_part(_kept(kept, number, part))
     if kept is not None:
         (kept / _DONE).touch()
     return found
@@ -135,6 +138,7 @@ class _Looking:
 
     def __init__(self, backend: PoseBackend) -> None:
         self._backend = backend
+        self._aside = ThreadPoolExecutor(1)
         self._tracker = Tracker()
         self._camera = CameraMotion()
         self._cuts = CutFinder()
@@ -144,6 +148,10 @@ class _Looking:
         self._before: dict[int, Seen] = {}
         self._placed: Step | None = None  # where the frame before lies, in the video's pixels
         self._lost = False  # whether somebody who was expected in it was not seen
+
+    def close(self) -> None:
+        """End the thread."""
+        self._aside.shutdown()
 
     @property
     def waiting(self) -> int:
@@ -170,10 +178,12 @@ class _Looking:
         image, scale = frame.image, frame.scale
         cut = self._cuts.step(image)
         around = [] if cut else [box * scale for box in self._tracker.expected(frame.time_s)]
-        camera = self._camera.step(image, frame.time_s, around, cut=cut).scaled(1.0 / scale)
+        # Neither needs the other, and both take long.
+        moved = self._aside.submit(self._camera.step, image, frame.time_s, around, cut=cut)
         every_s = LOST_EVERY_S if self._lost else SEARCH_EVERY_S
         search = cut or self._searched_s is None or frame.time_s - self._searched_s >= every_s
         seen = self._detected(image, scale, around, search=search)
+        camera = moved.result().scaled(1.0 / scale)
         before = self._before
         tracks = self._follow(frame.time_s, seen, camera, cut=cut)
         self._lost = len(before.keys() & set(tracks)) < len(around)

@@ -24,7 +24,7 @@ from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.video.backend import Image, Seen
 from kinebind.video.mediapipe_model import model_file, needs_mediapipe
-from kinebind.video.oks import each_once
+from kinebind.video.oks import each_once, no_parts
 
 COCO_FROM_MEDIAPIPE = [0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
 """MediaPipe's landmarks that are COCO's keypoints, in COCO's order."""
@@ -53,7 +53,7 @@ class MediaPipeBackend:
         """model: a .task bundle, or None for ours. Raises InputError where it, or MediaPipe, is not to be had."""
         needs_mediapipe()
         path = model_file(model)
-        self.name = f"mediapipe-{sha256_of(path)[:12]}-1"
+        self.name = f"mediapipe-{sha256_of(path)[:12]}-3"
         self._one: SimpleQueue[Any] = SimpleQueue()
         self._all: Any = None
         with _silent():
@@ -67,11 +67,15 @@ class MediaPipeBackend:
         squares = [_square_around(box) for box in around]
         found = list(self._threads.map(lambda square: self._one_of(image, square), squares))
         seen = [person for group in found for person in group]
+        expected = len(seen)
         if search:
             seen += self._looked_at(self._all, image, _whole(image))
             everywhere = self._threads.map(lambda square: self._one_of(image, square), squares_of(image.shape[:2]))
             seen += [person for group in everywhere for person in group]
-        return [seen[k] for k in each_once(np.array([p.keypoints for p in seen]).reshape(-1, 17, 3), _SAME_PERSON)]
+        once = each_once(_keypoints(seen), _SAME_PERSON)
+        # Who is followed may be half hidden; who is new is a person only where she is no part of somebody.
+        whole = {once[k] for k in no_parts(_keypoints([seen[k] for k in once]))}
+        return [seen[k] for k in once if k in whole or k < expected]
 
     def close(self) -> None:
         """End the threads and MediaPipe's."""
@@ -108,6 +112,10 @@ class MediaPipeBackend:
             if np.isfinite(keypoints[:, 0]).sum() >= _TOO_FEW:
                 people.append(Seen(keypoints, world_m))
         return people
+
+
+def _keypoints(people: Sequence[Seen]) -> FloatArray:
+    return np.array([p.keypoints for p in people]).reshape(-1, 17, 3)
 
 
 def squares_of(shape: tuple[int, int]) -> list[FloatArray]:

@@ -19,6 +19,7 @@ THINNEST = 0.3
 of whom one arm is in view, has a box as thin as a line, yet a body's tolerance.
 """
 
+_INSIDE, _LARGER = 0.8, 2.0
 _USUAL = [(COCO17.index(a), COCO17.index(b), long) for group in USUAL_LENGTHS_M for (a, b), long in group.items()]
 _FROM = np.array([a for a, _, _ in _USUAL])
 _TO = np.array([b for _, b, _ in _USUAL])
@@ -65,6 +66,21 @@ def each_once(keypoints: FloatArray, same: float) -> list[int]:
         if all(alike[k, other] <= same for other in kept):
             kept.append(int(k))
     return sorted(kept)
+
+
+def no_parts(keypoints: FloatArray) -> list[int]:
+    """Indices of keypoints (N, 17, 3) of people, without those that are somebody's part taken for a person.
+
+    That is who lies within the box of somebody at least twice as large who shows more joints. A whole child before a
+    grown-up stays.
+    """
+    box = boxes_px(keypoints)
+    size = np.clip(box[:, 2:] - box[:, :2], 1.0, None).prod(axis=-1)
+    joints = np.isfinite(keypoints[..., 0]).sum(axis=-1)
+    low, high = np.maximum(box[:, None, :2], box[None, :, :2]), np.minimum(box[:, None, 2:], box[None, :, 2:])
+    inside = np.clip(high - low, 0.0, None).prod(axis=-1) / size[:, None] >= _INSIDE
+    part = inside & (size[None] >= _LARGER * size[:, None]) & (joints[None] > joints[:, None])
+    return [int(k) for k in np.flatnonzero(~part.any(axis=1))]
 
 
 def mean_similarity(squared_px2: FloatArray, area_px2: FloatArray) -> FloatArray:

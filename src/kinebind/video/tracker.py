@@ -20,7 +20,7 @@ from kinebind.clock import FloatArray
 from kinebind.parts import COCO17, COCO17_MIRROR
 from kinebind.video.backend import Seen
 from kinebind.video.camera_motion import apply
-from kinebind.video.oks import boxes_px, mean_similarity, metre_px
+from kinebind.video.oks import boxes_px, mean_similarity, metre_px, overlap
 
 KEEP_S = 2.0
 """How long somebody who is out of sight may come back as the same person."""
@@ -28,6 +28,8 @@ EXPECT_S = 1.0
 """How long she is looked for where she should be."""
 _ESTABLISHED_S = 0.15
 """Seen for less than this, somebody is no more than a guess, and is not looked for for long."""
+_BESIDE = 0.4
+"""Overlap of two boxes, intersection over union, from which a look at one is one at the other."""
 VELOCITY_M_S = 1.2
 """Usual speed of people on each axis of the image."""
 VELOCITY_S = 1.2
@@ -129,15 +131,23 @@ class Tracker:
         return numbers
 
     def expected(self, time_s: float) -> list[FloatArray]:
-        """Boxes (4,) left, top, right, bottom, pixels, where people should be found at a time."""
-        boxes = []
-        for track in self._tracks:
-            known_s = track.last_s - track.first_s
-            if time_s - track.last_s <= (EXPECT_S if known_s >= _ESTABLISHED_S else _ESTABLISHED_S):
+        """Boxes (4,) left, top, right, bottom, pixels, where people should be found at a time.
+
+        Who was not seen just before, or is no more than a guess, is found beside others where she would be.
+        """
+        boxes: list[FloatArray] = []
+        latest_s = max((track.last_s for track in self._tracks), default=0.0)
+        for track in sorted(self._tracks, key=lambda own: own.first_s - own.last_s):
+            guess = track.last_s - track.first_s < _ESTABLISHED_S
+            if time_s - track.last_s <= (_ESTABLISHED_S if guess else EXPECT_S):
                 points = np.where(_recent(track)[:, None], track.ahead(time_s)[0], np.nan)
                 box = boxes_px(points[None])[0]
-                if np.isfinite(box).all() and (box[2:] - box[:2]).min() > 0:
-                    boxes.append(box)
+                if not np.isfinite(box).all() or (box[2:] - box[:2]).min() <= 0:
+                    continue
+                doubtful = guess or track.last_s < latest_s
+                if doubtful and boxes and overlap(box[None], np.stack(boxes)).max() > _BESIDE:
+                    continue
+                boxes.append(box)
         return boxes
 
     def _cost(
