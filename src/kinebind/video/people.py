@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
@@ -134,21 +133,23 @@ def _is_person(fragment: Person, frames: Sequence[FrameFound]) -> bool:
 
 def _joined(fragments: Sequence[Person], frames: Sequence[FrameFound]) -> list[Person]:
     """Fragments of one person made one: close in time by where one ends and another begins, else by the clothes."""
-    shot = np.cumsum([f.cut for f in frames])
+    time_s, cut = (np.array([getattr(f, name) for f in frames]) for name in ("time_s", "cut"))
+    shot = np.cumsum(cut)
     clothes = [_clothes(f, frames) for f in fragments]
     boxes = [boxes_px(np.stack([_seen(frames, f.frame[k], f.index[k]).keypoints for k in (0, -1)])) for f in fragments]
     links: dict[tuple[int, int], float] = {}
-    for a, b in permutations(range(len(fragments)), 2):
-        end, begin = fragments[a].frame[-1], fragments[b].frame[0]
-        gap_s = frames[begin].time_s - frames[end].time_s
-        if 0.0 < gap_s <= FAR_S and shot[end] == shot[begin]:
-            one, other = clothes[a], clothes[b]
-            apart = _UNKNOWN_CLOTHES if one is None or other is None else other_clothes(one, other)
-            cost = apart - _CLEARLY_SAME - _CLEAR_LEAD
-            if gap_s <= NEAR_S and apart <= _SAME_CLOTHES:
-                cost = min(cost, _away(boxes[a][1], boxes[b][0], gap_s) - 1.0)
-            if cost < 0.0:
-                links[a, b] = cost
+    end = np.array([f.frame[-1] for f in fragments], dtype=np.int64)
+    begin = np.array([f.frame[0] for f in fragments], dtype=np.int64)
+    gaps_s = time_s[begin][None] - time_s[end][:, None]
+    near = (gaps_s > 0.0) & (gaps_s <= FAR_S) & (shot[end][:, None] == shot[begin][None])
+    for a, b in np.argwhere(near).tolist():
+        one, other, gap_s = clothes[a], clothes[b], float(gaps_s[a, b])
+        apart = _UNKNOWN_CLOTHES if one is None or other is None else other_clothes(one, other)
+        cost = apart - _CLEARLY_SAME - _CLEAR_LEAD
+        if gap_s <= NEAR_S and apart <= _SAME_CLOTHES:
+            cost = min(cost, _away(boxes[a][1], boxes[b][0], gap_s) - 1.0)
+        if cost < 0.0:
+            links[a, b] = cost
     chains = chained(links, len(fragments), _CLEAR_LEAD)
     return [_together([fragments[k] for k in chain]) for chain in chains]
 
