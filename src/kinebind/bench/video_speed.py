@@ -28,14 +28,14 @@ from kinebind.video.video_people import video_people
 
 _SHORT_PX, _SMALL = 720, (320, 180)
 _RATE_HZ = 30.0
-_LOOPS = 3
 _HOUR_S, _MINUTE_S = 3600.0, 60.0
 
 
 def speed(video: Path, folder: Path, suffix: str = "") -> dict[str, float]:
     """The figures of a video at 720p, `suffix` behind their names; what is made of it is left in the folder."""
-    images = (_short(frame.image) for frame in frames(video))
-    path = write_video(images, folder / f"720p{suffix}.mp4", _RATE_HZ, loops=_LOOPS)
+    path = write_video(
+        _there_and_back([_short(f.image) for f in frames(video)]), folder / f"720p{suffix}.mp4", _RATE_HZ
+    )
     with workers(1) as fresh:
         fps, decode_share, peak_mb = fresh.submit(_looked_through, path).result()
     return {f"mediapipe_fps_720p{suffix}": fps, f"decode_share{suffix}": decode_share, f"peak_mb{suffix}": peak_mb}
@@ -43,7 +43,7 @@ def speed(video: Path, folder: Path, suffix: str = "") -> dict[str, float]:
 
 def memory(video: Path, folder: Path, *, hour: bool = True) -> dict[str, float]:
     """The figures of a long video made of a short one, left in the folder. hour: not only a minute."""
-    small = [_sized(frame.image, _SMALL) for frame in frames(video)]
+    small = _there_and_back([_sized(frame.image, _SMALL) for frame in frames(video)])
     write_video(small, folder / "small.mp4", _RATE_HZ)
     lasts_s = len(small) / _RATE_HZ
     out: dict[str, float] = {}
@@ -111,6 +111,11 @@ def _peak_mb() -> float:
     import resource  # which Windows lacks
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def _there_and_back(images: list[Image]) -> list[Image]:
+    """Images played forwards and backwards, so that nobody jumps where they begin again."""
+    return images + images[::-1]
 
 
 def _short(image: Image) -> Image:
