@@ -61,7 +61,8 @@ def _lag_of(image: Image, backend: PoseBackend, path: Path) -> tuple[float, floa
     found = video_people(path, backend, cache=False, camera=False)
     person = max(found.people, key=lambda own: own.time_s.size)
     inside = (person.time_s > _BORDER_S) & (person.time_s < _LASTS_S - _BORDER_S)
-    time_s, points = person.time_s[inside], person.keypoints_px[inside]
+    ever = np.isfinite(person.keypoints_px[inside, :, 0]).any(axis=0)
+    time_s, points = person.time_s[inside], person.keypoints_px[inside][:, ever]
     # Each joint about its own middle, so that those seen now and then move nothing.
     at_rest = points - _path_px(time_s, size_px)[:, None]
     body = np.nanmedian(points - np.nanmedian(at_rest, axis=0), axis=1)
