@@ -17,7 +17,7 @@ from kinebind.errors import InputError
 from kinebind.output.folder import check_out
 
 _OF = {
-    "--small": ("sync", "mobind", "zero-shot", "free-sources", "multi3net", "har", "video"),
+    "--small": ("sync", "mobind", "zero-shot", "free-sources", "multi3net", "har", "video", "video-memory"),
     "--fit": ("sync",), "--smoke": ("mobind",),
     "--minutes": ("mobind", "zero-shot", "free-sources", "multi3net", "har"),
     "--work": ("mobind", "zero-shot", "free-sources", "multi3net", "har"), "--device": ("mobind",),

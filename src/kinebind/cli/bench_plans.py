@@ -146,6 +146,15 @@ def _video(asked: Asked) -> Plan:
     return Plan(partial(video.run, asked.data, small=asked.small))
 
 
+def _video_memory(asked: Asked) -> Plan:
+    from kinebind.video.extra import needs_video
+
+    needs_video()
+    from kinebind.bench import video
+
+    return Plan(partial(video.memory, asked.data, small=asked.small))
+
+
 def _har(asked: Asked) -> Plan:
     from kinebind.bench import har
     from kinebind.bench.har_runs import SEEDS
@@ -176,5 +185,6 @@ def _trainings(names: list[str]) -> Left | None:
 PLANS: Mapping[str, Callable[[Asked], Plan]] = {
     "sync": _sync, "simulate": _simulate, "mobind": _mobind, "zero-shot": _zero_shot, "free-sources": _free_sources,
     "multi3net": _multi3net, "har": _har, "video": _video,
+    "video-memory": _video_memory,
 }  # fmt: skip
 """Benchmarks by name."""
