@@ -94,8 +94,11 @@ class Block(nn.Module):
         batch, tokens, width = x.shape
         qkv = self.qkv(self.norm_1(x)).view(batch, tokens, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, T, width / H)
-        # With a dimension for the batch: without it, torch takes a way that is several times slower.
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=self._bias(tokens)[None].to(q))
+        bias = self._bias(tokens).to(q)
+        if not torch.compiler.is_compiling():
+            # Without a dimension for the batch torch takes a way that is several times slower; ONNX knows no other.
+            bias = bias[None]
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         x = x + self.out(mixed.transpose(1, 2).reshape(x.shape))
         out: Tensor = x + self.mlp(self.norm_2(x))
         return out
