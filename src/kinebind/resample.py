@@ -66,14 +66,24 @@ def whole_rows(values: FloatArray) -> np.ndarray:
     return functools.reduce(np.logical_and, columns, np.ones(values.shape[0], dtype=bool))
 
 
+def runs_of(mask: np.ndarray) -> Iterator[tuple[int, int]]:
+    """First and stop index of each unbroken run of True in a mask (T,).
+
+    >>> list(runs_of(np.array([True, False, True, True])))
+    [(0, 1), (2, 4)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    for first, stop in edges.reshape(-1, 2):
+        yield int(first), int(stop)
+
+
 def over_runs(values: FloatArray, function: Callable[[FloatArray], FloatArray]) -> FloatArray:
     """`function` applied along axis 0 to each unbroken run of rows (U, ...) without NaN; NaN rows stay."""
     valid = whole_rows(values)
     if valid.all():
         return function(values)
     out = np.full_like(values, np.nan)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], valid, [False]]).astype(np.int8)))
-    for first, stop in edges.reshape(-1, 2):
+    for first, stop in runs_of(valid):
         out[first:stop] = function(values[first:stop])
     return out
 

@@ -5,8 +5,7 @@ A hand-held phone is imitated: every frame of a real video is moved as a whole, 
 points of the body, in parts of the sway. Short videos are played forwards and backwards for long enough that the
 slowest sway comes back. The borders are filled with the picture's mirror image, which moves along with it.
 
-Video for the trials: `pose2sim-videos` and `sports2d-video` of the data folder, read from files only. On the two
-people of Demo_MultiPerson, cam01: sway_residual 0.00 to 0.01, still_px 0; about a minute on one core.
+Part of `kinebind bench video`, on the two people of `pose2sim-videos`.
 """
 
 from __future__ import annotations

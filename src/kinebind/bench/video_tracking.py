@@ -7,7 +7,7 @@ who was there: IDF1 of Ristani et al., "Performance measures and a data set for 
 
 `idf1_N` is that of N people, `id_switches_N` how often a minute each of them becomes somebody else, both with their
 95 % intervals over clips (`_lo`, `_hi`); `idf1_N_alike` is that of people in the same clothes. Four clips of 30 s at
-30 frames/s for each take about five minutes on one processor:
+30 frames/s for each, by themselves:
 
     python -c "from kinebind.bench.video_tracking import run; print(run(clips=4))"
 """

@@ -18,7 +18,7 @@ from kinebind.body.lifted import LIMB_JOINTS
 from kinebind.clock import FloatArray
 from kinebind.motion import Motion
 from kinebind.parts import USUAL_LENGTHS_M
-from kinebind.resample import over_runs, whole_rows
+from kinebind.resample import over_runs, runs_of, whole_rows
 
 Reason = Literal[
     "few frames", "unseen", "too fast", "too sudden", "short", "bones vary", "sides differ", "no human", "no caption"
@@ -77,15 +77,15 @@ def passed(motion: Motion, time_s: FloatArray, seen: BoolArray) -> tuple[Motion,
     if rate_hz < LOWEST_RATE_HZ:
         leave(0, clock.size, "few frames", rate_hz, f"{rate_hz:.3g} frames/s, less than {LOWEST_RATE_HZ:g}")
         return motion.replace(position_world=position), tuple(out)
-    for first, stop in stretches(~whole_rows(position)):
+    for first, stop in runs_of(~whole_rows(position)):
         lost_s = (stop - first) / rate_hz
         leave(first, stop, "unseen", lost_s, f"not all twelve limb joints are seen for {lost_s:.2f} s")
     for reason, size, most, unit in _too_fast(position, rate_hz):
         bad = _widened(size > most, round(AROUND_S * rate_hz)) & whole_rows(position)
-        for first, stop in stretches(bad):
+        for first, stop in runs_of(bad):
             peak = float(np.nanmax(size[first:stop]))
             leave(first, stop, reason, peak, f"a joint has {peak:.3g} {unit}, more than {most:g}")
-    for first, stop in stretches(whole_rows(position)):
+    for first, stop in runs_of(whole_rows(position)):
         lasts_s = (stop - first - 1) / rate_hz
         inside = (time_s >= clock[first] - 0.5 / rate_hz) & (time_s <= clock[stop - 1] + 0.5 / rate_hz)
         share = min(float(np.count_nonzero(seen & inside)) / (stop - first), 1.0)
@@ -98,13 +98,6 @@ def passed(motion: Motion, time_s: FloatArray, seen: BoolArray) -> tuple[Motion,
             if wrong is not None:
                 leave(first, stop, *wrong)
     return motion.replace(position_world=position), tuple(sorted(out, key=lambda one: one.start_s))
-
-
-def stretches(mask: BoolArray) -> Iterator[tuple[int, int]]:
-    """First and stop index of each unbroken run of True in a mask (T,)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    for first, stop in edges.reshape(-1, 2):
-        yield int(first), int(stop)
 
 
 def _too_fast(position: FloatArray, rate_hz: float) -> Iterator[tuple[Reason, FloatArray, float, str]]:

@@ -28,7 +28,7 @@ from kinebind.body.skeletons import SIDES
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.motion import Motion
-from kinebind.resample import whole_rows
+from kinebind.resample import runs_of, whole_rows
 
 JOINTS: tuple[str, ...] = (
     "pelvis", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "left_toe", "right_toe",
@@ -136,8 +136,7 @@ class SegmentMotion:
     def whole_runs(self, shortest_s: float = 0.0) -> Iterator[SegmentMotion]:
         """Its unbroken stretches, of which nothing is missing, that last `shortest_s` or longer."""
         whole = whole_rows(self.rot_world_from_segment) & whole_rows(self.root_world)
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], whole, [False]]).astype(np.int8)))
-        for first, stop in edges.reshape(-1, 2):
+        for first, stop in runs_of(whole):
             if (stop - first - 1) / self.rate_hz >= shortest_s:
                 yield dataclasses.replace(
                     self, rot_world_from_segment=self.rot_world_from_segment[first:stop],

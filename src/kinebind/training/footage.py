@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinebind.body.lifted import lift
-from kinebind.body.lifted_gates import LeftOut, passed, stretches
+from kinebind.body.lifted_gates import LeftOut, passed
 from kinebind.body.segment_motion import SegmentMotion, segment_motion
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.poses import Poses
 from kinebind.readers import read_motion, read_poses
-from kinebind.resample import whole_rows
+from kinebind.resample import runs_of, whole_rows
 
 if TYPE_CHECKING:
     from kinebind.video.video_people import VideoPeople
@@ -88,7 +88,7 @@ def motion_footage(path: str | Path, **options: Any) -> Footage:
             start_s + first / motion.rate_hz, start_s + (stop - 1) / motion.rate_hz, "unseen",
             (stop - first) / motion.rate_hz, f"frames are missing for {(stop - first) / motion.rate_hz:.2f} s",
         )
-        for first, stop in stretches(lost)
+        for first, stop in runs_of(lost)
     )  # fmt: skip
     return Footage(Path(path), start_s, end_s, (Mover("1", motion, start_s, left_out),))
 
@@ -117,4 +117,4 @@ def _mover(poses: Poses, world_m: FloatArray, tilt_deg: float) -> Mover:
 
 def whole_stretches(motion: SegmentMotion) -> Iterator[tuple[int, int]]:
     """First and stop frame of each stretch of a motion of which nothing is missing."""
-    return stretches(whole_rows(motion.rot_world_from_segment) & whole_rows(motion.root_world))
+    return runs_of(whole_rows(motion.rot_world_from_segment) & whole_rows(motion.root_world))

@@ -41,7 +41,7 @@ _BACK_SIDE_PX = 960
 """Frames that may be gone back through are kept this large, as whoever is found in them once was found already."""
 _BACK_BYTES = 256 << 20
 _SAME_PERSON = 0.3
-VERSION = 2
+VERSION = 3
 """Of how frames are looked at: what an older version found is not taken for this one's."""
 
 Progress = Callable[[float, int], None]
