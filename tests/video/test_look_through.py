@@ -55,11 +55,11 @@ def both(time_s, around, search):
     return [ANNA(time_s), BEN(time_s)]
 
 
-def test_everybody_is_looked_for_once_a_second_and_those_expected_always(video):
+def test_everybody_is_looked_for_now_and_then_and_those_expected_always(video):
     backend = Told(both)
     found = look_through(video, backend)
     assert len(found) == 180
-    assert sum(search for _, search in backend.asked) == 12
+    assert sum(search for _, search in backend.asked) == 12.0 / looking.SEARCH_EVERY_S
     assert backend.asked[0] == (0, True)
     assert all(count == 2 for count, _ in backend.asked[5:])
 
@@ -111,7 +111,7 @@ def test_who_is_found_late_was_there_before(video):
         shown_s = times[at] if at < len(times) else 0.0
         near = any(abs(0.5 * (b[0] + b[2]) - BEN(shown_s).keypoints[:, 0].mean()) < 60 for b in around)
         seen = [ANNA(shown_s)]
-        if near or (search and shown_s > 2.5):
+        if near or (search and shown_s > 1.5 * looking.SEARCH_EVERY_S):
             seen.append(BEN(shown_s))
         return seen
 
@@ -143,8 +143,8 @@ def test_who_is_found_late_was_there_before(video):
         patch.setattr(looking._Looking, "_go_back", told)
         found = look_through(video, backend)
     first = next(f.time_s for f in found if len(f.seen) == 2)
-    assert first == pytest.approx(2.0, abs=0.1)  # the look before the one at which he was found
-    assert all(len(f.seen) == 2 for f in found if f.time_s > 2.1)
+    assert first == pytest.approx(looking.SEARCH_EVERY_S, abs=0.1)  # the look before the one at which he was found
+    assert all(len(f.seen) == 2 for f in found if f.time_s > looking.SEARCH_EVERY_S + 0.1)
     assert any(any(f.later) for f in found)
 
 

@@ -85,6 +85,27 @@ def test_people_are_expected_where_they_go():
     assert tracker.expected(9.0) == []
 
 
+def test_the_fleeting_are_soon_given_up_and_the_known_are_missed():
+    tracker = Tracker()
+    known = np.arange(0, 1.5, 1 / 30)
+    for t in known:
+        fleeting = [walker((500, 300), (0, 0), 90)(t)] if 0.5 < t < 0.75 else []
+        tracker.step(t, [LEFT_TO_RIGHT(t), *fleeting])
+        if 0.75 < t < 0.85:
+            assert tracker.lost(t)
+            assert len(tracker.expected(t)) == 2
+        elif t > 1.1:
+            assert not tracker.lost(t)
+            assert len(tracker.expected(t)) == 1
+    last = known[-1]
+    tracker.step(last + 0.3, [])
+    assert tracker.lost(last + 0.3)
+    assert len(tracker.expected(last + 0.3)) == 1
+    tracker.step(last + 0.8, [])
+    assert not tracker.lost(last + 0.8)
+    assert tracker.expected(last + 0.8) == []
+
+
 def test_one_person_seen_twice_is_one():
     person, other = LEFT_TO_RIGHT(0.0).keypoints, RIGHT_TO_LEFT(0.0).keypoints
     poorer = person + np.array([2.0, -1.0, -0.3])

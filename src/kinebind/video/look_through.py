@@ -1,6 +1,6 @@
 """From a video to what is seen in each of its frames: kept in parts, from which a run that was stopped goes on.
 
-People who are followed are looked for where they are expected; everybody is looked for everywhere once a second, at
+People who are followed are looked for where they are expected; everybody is looked for everywhere every 1.5 s, at
 every cut, and sooner while somebody is lost. Who is found only then was there before: the frames since the last such
 look are gone through backwards.
 """
@@ -32,7 +32,7 @@ from kinebind.video.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
-SEARCH_EVERY_S = 1.0
+SEARCH_EVERY_S = 1.5
 LOST_EVERY_S = 0.25
 """How often everybody is looked for everywhere: usually, and while somebody who was expected is not seen."""
 PART_S = 10.0
@@ -41,7 +41,7 @@ _BACK_SIDE_PX = 960
 """Frames that may be gone back through are kept this large, as whoever is found in them once was found already."""
 _BACK_BYTES = 256 << 20
 _SAME_PERSON = 0.3
-VERSION = 3
+VERSION = 4
 """Of how frames are looked at: what an older version found is not taken for this one's."""
 
 Progress = Callable[[float, int], None]
@@ -143,11 +143,11 @@ class _Looking:
         self._camera = CameraMotion()
         self._cuts = CutFinder()
         self._searched_s: float | None = None
+        self._latest_s = 0.0
         self._pending: list[FrameFound] = []
         self._images: list[tuple[Image, float]] = []
         self._before: dict[int, Seen] = {}
         self._placed: Step | None = None  # where the frame before lies, in the video's pixels
-        self._lost = False  # whether somebody who was expected in it was not seen
 
     def close(self) -> None:
         """End the thread."""
@@ -180,13 +180,12 @@ class _Looking:
         around = [] if cut else [box * scale for box in self._tracker.expected(frame.time_s)]
         # Neither needs the other, and both take long.
         moved = self._aside.submit(self._camera.step, image, frame.time_s, around, cut=cut)
-        every_s = LOST_EVERY_S if self._lost else SEARCH_EVERY_S
+        every_s = LOST_EVERY_S if self._tracker.lost(self._latest_s) else SEARCH_EVERY_S
         search = cut or self._searched_s is None or frame.time_s - self._searched_s >= every_s
         seen = self._detected(image, scale, around, search=search)
         camera = moved.result().scaled(1.0 / scale)
         before = self._before
         tracks = self._follow(frame.time_s, seen, camera, cut=cut)
-        self._lost = len(before.keys() & set(tracks)) < len(around)
         own = FrameFound(frame.time_s, tuple(seen), (False,) * len(seen), camera, cut)
         done: list[FrameFound] = []
         if search:
@@ -206,7 +205,7 @@ class _Looking:
         """Track numbers of the people of a frame, for knowing where they will be in the next."""
         moved = None if cut or self._placed is None else between(self._placed, camera)
         tracks = self._tracker.step(time_s, seen, cut=cut, camera_step=moved)
-        self._before, self._placed = dict(zip(tracks, seen, strict=True)), camera
+        self._before, self._placed, self._latest_s = dict(zip(tracks, seen, strict=True)), camera, time_s
         return tracks
 
     def rest(self) -> list[FrameFound]:

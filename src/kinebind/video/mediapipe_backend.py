@@ -24,7 +24,7 @@ from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.video.backend import Image, Seen
 from kinebind.video.mediapipe_model import model_file, needs_mediapipe
-from kinebind.video.oks import each_once, no_parts
+from kinebind.video.oks import boxes_px, each_once, no_parts, overlap, similarity
 
 COCO_FROM_MEDIAPIPE = [0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
 """MediaPipe's landmarks that are COCO's keypoints, in COCO's order."""
@@ -41,6 +41,8 @@ _OVERLAP = 0.35
 _ALL_PEOPLE = 6
 """How many people one look at the whole picture may find; those whom it misses are found in its squares."""
 _TOO_FEW = 5
+_TOO_SMALL_PX = 24
+"""Fewer joints, or a body that is smaller than this, are a shadow's or a poster's."""
 
 
 class MediaPipeBackend:
@@ -53,7 +55,7 @@ class MediaPipeBackend:
         """model: a .task bundle, or None for ours. Raises InputError where it, or MediaPipe, is not to be had."""
         needs_mediapipe()
         path = model_file(model)
-        self.name = f"mediapipe-{sha256_of(path)[:12]}-3"
+        self.name = f"mediapipe-{sha256_of(path)[:12]}-4"
         self._one: SimpleQueue[Any] = SimpleQueue()
         self._all: Any = None
         with _silent():
@@ -67,15 +69,17 @@ class MediaPipeBackend:
         squares = [_square_around(box) for box in around]
         found = list(self._threads.map(lambda square: self._one_of(image, square), squares))
         seen = [person for group in found for person in group]
-        expected = len(seen)
+        expected = [person for box, group in zip(around, found, strict=True) for person in _who_is_in(box, group)]
         if search:
-            seen += self._looked_at(self._all, image, _whole(image))
+            whole_image = self._threads.submit(self._looked_at, self._all, image, _whole(image))
             everywhere = self._threads.map(lambda square: self._one_of(image, square), squares_of(image.shape[:2]))
-            seen += [person for group in everywhere for person in group]
-        once = each_once(_keypoints(seen), _SAME_PERSON)
+            seen += [person for group in (whole_image.result(), *everywhere) for person in group]
+        keypoints = _keypoints(seen)
+        once = each_once(keypoints, _SAME_PERSON)
         # Who is followed may be half hidden; who is new is a person only where she is no part of somebody.
-        whole = {once[k] for k in no_parts(_keypoints([seen[k] for k in once]))}
-        return [seen[k] for k in once if k in whole or k < expected]
+        alike = similarity(keypoints[once], _keypoints(expected)).max(axis=1, initial=0.0)
+        whole = set(no_parts(keypoints[once]))
+        return [seen[k] for n, k in enumerate(once) if n in whole or alike[n] > _SAME_PERSON]
 
     def close(self) -> None:
         """End the threads and MediaPipe's."""
@@ -109,9 +113,17 @@ class MediaPipeBackend:
             height, width = image.shape[:2]
             outside |= (keypoints[:, :2] < 0.0).any(axis=1) | (keypoints[:, :2] > (width, height)).any(axis=1)
             keypoints[outside | (keypoints[:, 2] < _VISIBLE)] = np.nan
-            if np.isfinite(keypoints[:, 0]).sum() >= _TOO_FEW:
+            box = boxes_px(keypoints[None])[0]
+            large = max(box[2] - box[0], box[3] - box[1]) >= _TOO_SMALL_PX
+            if large and np.isfinite(keypoints[:, 0]).sum() >= _TOO_FEW:
                 people.append(Seen(keypoints, world_m))
         return people
+
+
+def _who_is_in(box: FloatArray, people: Sequence[Seen]) -> list[Seen]:
+    """Of the people found around a box, the one who was expected in it, if any."""
+    shared = overlap(box[None], boxes_px(_keypoints(people)))[0]
+    return [people[int(shared.argmax())]] if shared.max(initial=0.0) > 0.0 else []
 
 
 def _keypoints(people: Sequence[Seen]) -> FloatArray:

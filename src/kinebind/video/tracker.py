@@ -24,10 +24,12 @@ from kinebind.video.oks import boxes_px, mean_similarity, metre_px, overlap
 
 KEEP_S = 2.0
 """How long somebody who is out of sight may come back as the same person."""
-EXPECT_S = 1.0
-"""How long she is looked for where she should be."""
+EXPECT_S = 0.6
+"""The longest time for which she is looked for where she should be, in every frame."""
 _ESTABLISHED_S = 0.15
-"""Seen for less than this, somebody is no more than a guess, and is not looked for for long."""
+"""Seen for less than this, somebody is no more than a guess, and is looked for for no longer."""
+_STEADY_S = 0.2
+"""Seen again after more than this, somebody was out of sight."""
 _BESIDE = 0.4
 """Overlap of two boxes, intersection over union, from which a look at one is one at the other."""
 VELOCITY_M_S = 1.2
@@ -61,6 +63,7 @@ class _Track:
 
     points (17, 2): pixels, NaN where never seen; seen_s (17,): when each last was. velocity (2,) px/s. cov (2, 2): of
     place and velocity on either axis, metres and m/s. metre: pixels to a metre. colours (B,), known for dressed_s.
+    known_s: how long she has been in sight, all in all.
     """
 
     number: int
@@ -71,7 +74,7 @@ class _Track:
     metre: float
     colours: FloatArray | None
     dressed_s: float
-    first_s: float
+    known_s: float
     last_s: float
 
     def ahead(self, time_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -79,6 +82,10 @@ class _Track:
         step_s = max(time_s - self.last_s, 0.0)
         go, spread = walked(step_s)
         return self.points + go[0, 1] * self.velocity, go[1, 1] * self.velocity, go @ self.cov @ go.T + spread
+
+    def expected_s(self) -> float:
+        """How long she is looked for where she should be: about as long as she was in sight."""
+        return min(max(self.known_s, _ESTABLISHED_S), EXPECT_S)
 
 
 def walked(step_s: float) -> tuple[FloatArray, FloatArray]:
@@ -137,9 +144,9 @@ class Tracker:
         """
         boxes: list[FloatArray] = []
         latest_s = max((track.last_s for track in self._tracks), default=0.0)
-        for track in sorted(self._tracks, key=lambda own: own.first_s - own.last_s):
-            guess = track.last_s - track.first_s < _ESTABLISHED_S
-            if time_s - track.last_s <= (_ESTABLISHED_S if guess else EXPECT_S):
+        for track in sorted(self._tracks, key=lambda own: -own.known_s):
+            guess = track.known_s < _ESTABLISHED_S
+            if time_s - track.last_s <= track.expected_s():
                 points = np.where(_recent(track)[:, None], track.ahead(time_s)[0], np.nan)
                 box = boxes_px(points[None])[0]
                 if not np.isfinite(box).all() or (box[2:] - box[:2]).min() <= 0:
@@ -149,6 +156,13 @@ class Tracker:
                     continue
                 boxes.append(box)
         return boxes
+
+    def lost(self, time_s: float) -> bool:
+        """Whether somebody, no mere guess, is out of sight at the time of a frame and still expected in the next."""
+        return any(
+            track.last_s < time_s <= track.last_s + track.expected_s() and track.known_s >= _ESTABLISHED_S
+            for track in self._tracks
+        )
 
     def _cost(
         self, time_s: float, found: FloatArray, seen: Sequence[Seen]
@@ -216,7 +230,7 @@ def _begun(number: int, time_s: float, person: Seen) -> _Track:
     cov = np.diag([_PLACE_M**2, VELOCITY_M_S**2])
     seen_s = np.where(np.isfinite(person.keypoints[:, 0]), time_s, -np.inf)
     return _Track(
-        number, person.keypoints[:, :2].copy(), seen_s, np.zeros(2), cov, size, person.colours, 0.0, time_s, time_s
+        number, person.keypoints[:, :2].copy(), seen_s, np.zeros(2), cov, size, person.colours, 0.0, 0.0, time_s
     )
 
 
@@ -239,13 +253,14 @@ def _update(track: _Track, time_s: float, person: Seen, moved: FloatArray, flipp
     size = float(metre_px(person.keypoints[None])[0])
     track.metre *= float((size / track.metre) ** (1.0 - np.exp(-step_s / 0.5)))
     if person.colours is not None:
-        step_s = min(step_s, 0.1)
+        worn_s = min(step_s, 0.1)
         if track.colours is None:
-            track.colours, track.dressed_s = person.colours, step_s
+            track.colours, track.dressed_s = person.colours, worn_s
         else:
-            track.dressed_s = min(track.dressed_s + step_s, _COLOURS_S)
-            share = step_s / (track.dressed_s + step_s)
+            track.dressed_s = min(track.dressed_s + worn_s, _COLOURS_S)
+            share = worn_s / (track.dressed_s + worn_s)
             track.colours = (1.0 - share) * track.colours + share * person.colours
+    track.known_s += step_s if step_s <= _STEADY_S else 0.0
     track.last_s = time_s
 
 
