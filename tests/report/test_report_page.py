@@ -117,6 +117,15 @@ def test_numbers_are_those_of_the_result(tmp_path):
     assert got.number_after("The evidence for this offset is") == pytest.approx(answer["features"]["evidence_nats"])
 
 
+def test_a_sensor_that_hardly_moves_is_told_so(tmp_path):
+    recording, result = sync_scene.scene()
+    assert "it hardly moves here" not in page(tmp_path, recording, result).text
+    first = recording.imus[0]
+    still = first.replace(gyr_sensor=0.02 * first.gyr_sensor)
+    got = page(tmp_path, recording.replace(imus=(still, *recording.imus[1:])), result)
+    assert got.text.count("it hardly moves here") == 2  # before and after
+
+
 def test_each_clock_tells_what_it_was_held_to(tmp_path):
     recording, result = four_clocks()
     answers = [dataclasses.replace(a, needed_confidence=0.85 if k else 0.5) for k, a in enumerate(result.answers)]

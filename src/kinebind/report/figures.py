@@ -24,6 +24,8 @@ _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 36
 _COLUMNS = 400  # about one for each unit of a drawing's width
 _LEAST_WINDOWS = 3
 _CLOSE = 0.05  # of an axis: labels closer than this would cover each other
+_HARDLY = {"rad/s": 1.0, "m/s²": 1.0}
+"""A sensor that moves less than this at its peak tells little, and need not look like its limb."""
 _LEVELS = 5  # opacities for the weights of residuals
 
 
@@ -102,6 +104,8 @@ def zoom(view: ClockView, which: str, pictures_s: tuple[float, float] | None = N
             r = row.correlation(which, view.window_s)
             if math.isfinite(r):
                 text = f"r = {signed(r, 2, plus=False)}"
+                if scale < _HARDLY[row.before.unit]:
+                    text = f"it hardly moves here · {text}"
                 ax.text(1.0, 0.97, text, transform=ax.transAxes, va="top", ha="right", color=svg.SOFT)
             _bare(ax)
             ax.tick_params(bottom=i == len(axes) - 1)

@@ -253,6 +253,9 @@ def _legend(view: ClockView) -> dict[str, str]:
     return {"sensor": f"sensor: {sensor}", "reference": f"{view.reference.kind}: {limb}"}
 
 
+_LIMB_UNITS = {"m/s": "m/s of the limb's end about its start"}
+
+
 def _scales(view: ClockView) -> str:
     """What the height of each drawn signal stands for."""
     parts = []
@@ -261,7 +264,7 @@ def _scales(view: ClockView) -> str:
         ref = figures.peak_of(row.ref, view.window_s)
         parts.append(
             f"{row.name} {words.plain(own, 1)} {row.before.unit}, "
-            f"{view.reference.kind} {words.plain(ref, 1)} {row.ref.unit}"
+            f"{view.reference.kind} {words.plain(ref, 1)} {_LIMB_UNITS.get(row.ref.unit, row.ref.unit)}"
         )
     return f"Each drawn to its own peak: {'; '.join(parts)}."
 
