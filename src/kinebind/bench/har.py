@@ -108,8 +108,8 @@ def metrics(
     if speeds:
         out["recognise_x_realtime"] = float(np.median(speeds))
     if encoder is not None:
-        out |= figures(har_words.utd_clips(data, encoder, final=final), "_test" if final else "_dev")
-        out |= figures(har_words.held_out(data, encoder, small=small))
+        out |= figures(har_words.utd_clips(data, encoder, universal(), final=final), "_test" if final else "_dev")
+        out |= figures(har_words.held_out(data, encoder, universal(), small=small))
         out |= har_words.named_labels(data)
     return out
 

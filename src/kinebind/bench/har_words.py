@@ -1,4 +1,4 @@
-"""What the universal model knows by words: labels that training named or did not, and text beside held-out motion.
+"""What a universal model knows by words: labels that training named or did not, and text beside held-out motion.
 
 A label counts as named where all its words stand in one phrase that training had for something: the name of a file of
 motion, its mirror image, or a sentence about a named movement. Words that carry nothing by themselves are left out.
@@ -14,12 +14,13 @@ import numpy as np
 import torch
 
 from kinebind.bench import utd
-from kinebind.bench.har_data import LOOKS, UTD_LABELS, universal, utd_labelled
+from kinebind.bench.har_data import LOOKS, UTD_LABELS, utd_labelled
 from kinebind.bench.measured import Cases, Measured
 from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.nn.recogniser import by_token
 from kinebind.nn.sentences import SentenceEncoder
+from kinebind.nn.universal import Universal
 from kinebind.readers.motion_sets import MOTION_SETS, MotionFile
 from kinebind.tasks.recognise.by_words import ByWords
 from kinebind.tasks.recognise.prompts import in_words
@@ -77,17 +78,17 @@ def named_labels(data: Path) -> dict[str, float]:
     return {f"utd_named_{label.replace(' ', '_')}": float(is_named(label, phrases)) for label in UTD_LABELS}
 
 
-def utd_clips(data: Path, encoder: SentenceEncoder, *, final: bool) -> Measured:
+def utd_clips(data: Path, encoder: SentenceEncoder, model: Universal, *, final: bool) -> Measured:
     """UTD-MHAD's 27 labels by their words alone: a sensor whose place is not told, and a person in the set's camera;
     of all clips, and apart of those whose label training named, and of the others.
     """
-    words = ByWords(universal(), encoder, UTD_LABELS)
+    words = ByWords(model, encoder, UTD_LABELS)
     phrases = training_phrases(data)
     named = np.array([is_named(label, phrases) for label in UTD_LABELS])
     out: Measured = {}
     for mode, key in (("inertial", "utd_zeroshot"), ("pose2d", "utd_zeroshot_pose")):
         asked = utd_labelled(data / "utd-mhad", utd.TEST if final else utd.DEVELOPMENT, mode)
-        answers = [words.scores(_said(own.stretch, mode)).mean(axis=0).argmax() for own in asked]
+        answers = [words.scores(_said(model, own.stretch, mode)).mean(axis=0).argmax() for own in asked]
         right = np.array([float(a == own.label) for a, own in zip(answers, asked, strict=True)])
         of_named = named[[own.label for own in asked]]
         for what, values in (("acc", right), ("named_acc", right[of_named]), ("unnamed_acc", right[~of_named])):
@@ -96,9 +97,8 @@ def utd_clips(data: Path, encoder: SentenceEncoder, *, final: bool) -> Measured:
 
 
 @torch.inference_mode()
-def _said(stretch: Stretch, mode: str) -> torch.Tensor:
+def _said(model: Universal, stretch: Stretch, mode: str) -> torch.Tensor:
     """What is said (K, text) of a stretch's first sensor, or of the limbs of the person."""
-    model = universal()
     streams = batch_of([stretch], LOOKS[mode])
     if mode == "inertial":
         hidden = model.felt(streams.felt[0], streams.felt_site[0])
@@ -109,16 +109,16 @@ def _said(stretch: Stretch, mode: str) -> torch.Tensor:
     return said
 
 
-def held_out(data: Path, encoder: SentenceEncoder, *, small: bool = False) -> Measured:
+def held_out(data: Path, encoder: SentenceEncoder, model: Universal, *, small: bool = False) -> Measured:
     """`text_imu_r5`, `text_pose_r5` and their chances: names of held-out files of motion against simulated sensors on
     the right wrist and filmed limbs, both ways. A name finds its file where one that is called so is among the first
     five, a file its name where that is.
     """
     files = [file for file in MOTION_SETS[HELD_OUT].files(data / HELD_OUT) if file.label]
-    found = _said_of(files[:: 8 if small else 1])
+    found = _said_of(model, files[:: 8 if small else 1])
     names = sorted({label for label, _, _ in found})
     label = np.array([names.index(own) for own, _, _ in found])
-    words = ByWords(universal(), encoder, names)
+    words = ByWords(model, encoder, names)
     out: Measured = {}
     for kind, said in (
         ("imu", torch.stack([row[1] for row in found])),
@@ -129,7 +129,7 @@ def held_out(data: Path, encoder: SentenceEncoder, *, small: bool = False) -> Me
     return out
 
 
-def _said_of(files: Sequence[MotionFile]) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
+def _said_of(model: Universal, files: Sequence[MotionFile]) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
     """Label, what is said of the sensor (text,) and what of the limb, of each file that can be read."""
     out = []
     for file in files:
@@ -137,8 +137,8 @@ def _said_of(files: Sequence[MotionFile]) -> list[tuple[str, torch.Tensor, torch
             recording = simulated_recording(file, (SITE,))
         except InputError:
             continue
-        felt = _said(stretch_of(recording.imus, told=False), "inertial").mean(dim=0)
-        seen = _said(stretch_of([], recording.people, told=False), "pose2d").mean(dim=0)
+        felt = _said(model, stretch_of(recording.imus, told=False), "inertial").mean(dim=0)
+        seen = _said(model, stretch_of([], recording.people, told=False), "pose2d").mean(dim=0)
         out.append((file.label, felt, seen))
     return out
 

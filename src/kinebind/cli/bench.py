@@ -16,12 +16,11 @@ from kinebind.cli.console import Screen
 from kinebind.errors import InputError
 from kinebind.output.folder import check_out
 
+_STUDIES = ("mobind", "zero-shot", "free-sources", "named-movements", "multi3net", "har")
+"""Those that train, keep what they trained, and go on."""
 _OF = {
-    "--small": ("sync", "mobind", "zero-shot", "free-sources", "multi3net", "har", "video", "video-memory"),
-    "--fit": ("sync",), "--smoke": ("mobind",),
-    "--minutes": ("mobind", "zero-shot", "free-sources", "multi3net", "har"),
-    "--work": ("mobind", "zero-shot", "free-sources", "multi3net", "har"), "--device": ("mobind",),
-    "--seeds": ("har",),
+    "--small": ("sync", *_STUDIES, "video", "video-memory"), "--fit": ("sync",), "--smoke": ("mobind",),
+    "--minutes": _STUDIES, "--work": _STUDIES, "--device": ("mobind",), "--seeds": ("har",),
     "--final": ("sync", "simulate", "mobind", "zero-shot", "multi3net", "har"),
 }  # fmt: skip
 """The benchmarks that an option is for."""

@@ -127,6 +127,17 @@ def _free_sources(asked: Asked) -> Plan:
     )
 
 
+def _named_movements(asked: Asked) -> Plan:
+    from kinebind.bench import named_movements
+    from kinebind.nn.sentences import sentence_encoder
+
+    folder, encoder = asked.work / "named-movements", sentence_encoder()
+    return Plan(
+        partial(named_movements.metrics, asked.data, folder, encoder, small=asked.small),
+        lambda: _trainings(named_movements.work(asked.data, folder, small=asked.small, minutes=asked.minutes)),
+    )
+
+
 def _multi3net(asked: Asked) -> Plan:
     from kinebind.bench import multi3net
 
@@ -184,7 +195,7 @@ def _trainings(names: list[str]) -> Left | None:
 
 PLANS: Mapping[str, Callable[[Asked], Plan]] = {
     "sync": _sync, "simulate": _simulate, "mobind": _mobind, "zero-shot": _zero_shot, "free-sources": _free_sources,
-    "multi3net": _multi3net, "har": _har, "video": _video,
+    "named-movements": _named_movements, "multi3net": _multi3net, "har": _har, "video": _video,
     "video-memory": _video_memory,
 }  # fmt: skip
 """Benchmarks by name."""

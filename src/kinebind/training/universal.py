@@ -27,6 +27,7 @@ from kinebind.nn.universal import TOKEN_S, Universal, UniversalConfig, lag_score
 from kinebind.training.corpus import Corpus
 from kinebind.training.draw.moves import Library
 from kinebind.training.draw.windows import Drawing, Drawn, draw
+from kinebind.training.precision import bf16_where_quick
 from kinebind.training.sentences import Sentences, read_sentences
 
 log = logging.getLogger(__name__)
@@ -250,7 +251,7 @@ class Trainer:
             self.model.train()
             for group in self.optimiser.param_groups:
                 group["lr"] = self.rate()
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            with bf16_where_quick(self.device):
                 chooser = torch.Generator(self.device).manual_seed(c.seed * 104_729 + self.step)
                 phrases = None if self.sentences is None else self.sentences.drawn(chooser)
                 terms = losses(self.model, drawn, shift_s, c, phrases)
