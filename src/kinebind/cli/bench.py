@@ -19,7 +19,7 @@ from kinebind.output.folder import check_out
 _STUDIES = ("mobind", "zero-shot", "free-sources", "named-movements", "multi3net", "har")
 """Those that train, keep what they trained, and go on."""
 _OF = {
-    "--small": ("sync", *_STUDIES, "video", "video-memory"), "--fit": ("sync",), "--smoke": ("mobind",),
+    "--small": ("sync", *_STUDIES, "har-trust", "video", "video-memory"), "--fit": ("sync",), "--smoke": ("mobind",),
     "--minutes": _STUDIES, "--work": _STUDIES, "--device": ("mobind",), "--seeds": ("har",),
     "--final": ("sync", "simulate", "mobind", "zero-shot", "multi3net", "har"),
 }  # fmt: skip

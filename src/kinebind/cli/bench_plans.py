@@ -188,6 +188,12 @@ def _har(asked: Asked) -> Plan:
     return Plan(measure, go_on, opened=folder.exists(), opens_first=True)
 
 
+def _har_trust(asked: Asked) -> Plan:
+    from kinebind.bench import har_trust
+
+    return Plan(partial(har_trust.run, asked.data, small=asked.small))
+
+
 def _trainings(names: list[str]) -> Left | None:
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return Left(f"Trainings left: {shown}", tuple(names)) if names else None
@@ -195,7 +201,7 @@ def _trainings(names: list[str]) -> Left | None:
 
 PLANS: Mapping[str, Callable[[Asked], Plan]] = {
     "sync": _sync, "simulate": _simulate, "mobind": _mobind, "zero-shot": _zero_shot, "free-sources": _free_sources,
-    "named-movements": _named_movements, "multi3net": _multi3net, "har": _har, "video": _video,
+    "named-movements": _named_movements, "multi3net": _multi3net, "har": _har, "har-trust": _har_trust, "video": _video,
     "video-memory": _video_memory,
 }  # fmt: skip
 """Benchmarks by name."""
