@@ -45,6 +45,30 @@ def test_other_clothes_are_another_person():
     assert len(people_of(frames)[0]) == 2
 
 
+@pytest.mark.parametrize("near", [False, True])
+def test_who_vanishes_in_the_open_and_is_back_at_once_is_the_same_whatever_she_seems_to_wear(near):
+    """As somebody in a somersault against the sun; where others stand by, it may be one of them."""
+    other = walker((200, 600), (100, 0), colour=9)
+    still = walker((420 if near else 900, 600), (0, 0), colour=5)
+    frames = [frame(t, [still(t)] + ([] if 1.9 < t < 2.2 else [ANNA(t) if t < 2 else other(t)])) for t in TIMES]
+    assert len(people_of(frames)[0]) == (3 if near else 2)
+
+
+def test_who_falls_is_the_same_where_she_lands():
+    falling = walker((300, 200), (0, 900), colour=1)
+    landed = walker((300, 650), (0, 0), colour=9)
+    frames = [frame(t, [falling(t) if t < 0.25 else landed(t)] if t < 0.25 or t > 0.5 else []) for t in TIMES]
+    assert len(people_of(frames)[0]) == 1
+
+
+def test_who_is_told_twice_for_a_moment_is_one():
+    other = walker((205, 602), (100, 0), colour=9)
+    frames = [frame(t, ([ANNA(t)] if t < 3.0 else []) + ([other(t)] if t > 2.95 else [])) for t in TIMES]
+    people, _ = people_of(frames)
+    assert len(people) == 1
+    assert (np.diff(people[0].frame) > 0).all()
+
+
 def test_nobody_is_joined_across_a_cut():
     at = TIMES.size // 2
     frames = [frame(t, [ANNA(t)], cut=k == at) for k, t in enumerate(TIMES)]

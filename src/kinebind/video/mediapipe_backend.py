@@ -2,8 +2,9 @@
 
 Its detector looks at 224 pixels of what it is given, so that in a whole picture people who are small or close to
 others are missed. Each person who is followed is therefore looked for in a square of her own, and from time to time
-everybody is in the whole picture and in overlapping squares of it. Frames are looked at one by one: MediaPipe's own
-smoothing over time, which makes poses late, is off.
+everybody is in the whole picture and in overlapping squares of it. Who is not found where she should be, as she leans
+far over or stands against the light, is looked for once more with the contrast evened and the picture turned. Frames
+are looked at one by one: MediaPipe's own smoothing over time, which makes poses late, is off.
 """
 
 from __future__ import annotations
@@ -30,6 +31,14 @@ COCO_FROM_MEDIAPIPE = [0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27
 """MediaPipe's landmarks that are COCO's keypoints, in COCO's order."""
 _AROUND = 1.4
 """Side of the square around a person in which she is looked for, in units of the longer side of her box."""
+_AGAIN = ((1.8, 0, True), (1.8, 1, False), (1.8, 3, False), (2.6, 0, True))
+"""How she is looked for where she was not found there: such a side, by how many quarters the picture is turned, and
+whether its contrast is evened.
+"""
+_AT_PLACE = 0.3
+"""Overlap, intersection over union, with where she should be of what may then be hers."""
+_HIDDEN = 0.3
+"""Share of where she should be that others cover, from which she is hidden."""
 _SIDE_PX = 448
 """Squares larger than this are made smaller: the networks see 224 and 256 pixels of them."""
 _SMALLEST_PX = 48
@@ -66,8 +75,11 @@ class MediaPipeBackend:
 
     def detect(self, image: Image, around: Sequence[FloatArray], *, search: bool) -> list[Seen]:
         """People in a frame; see `PoseBackend`."""
-        squares = [_square_around(box) for box in around]
+        squares = [_square_around(box, _AROUND) for box in around]
         found = list(self._threads.map(lambda square: self._one_of(image, square), squares))
+        missing = [k for k, box in enumerate(around) if not _who_is_in(box, found[k]) and not _hidden(box, found)]
+        for k, more in zip(missing, self._threads.map(lambda k: self._again(image, around[k]), missing), strict=True):
+            found[k] += more
         seen = [person for group in found for person in group]
         expected = [person for box, group in zip(around, found, strict=True) for person in _who_is_in(box, group)]
         if search:
@@ -96,17 +108,38 @@ class MediaPipeBackend:
         finally:
             self._one.put(landmarker)
 
-    def _looked_at(self, landmarker: Any, image: Image, square: FloatArray) -> list[Seen]:
-        """People in a square (left, top, side) of the image."""
+    def _again(self, image: Image, box: FloatArray) -> list[Seen]:
+        """Who was not found in a box, looked for in other ways."""
+        for side, quarters, evened in _AGAIN:
+            square = _square_around(box, side)
+            landmarker = self._one.get()
+            try:
+                people = self._looked_at(landmarker, image, square, quarters=quarters, evened=evened)
+            finally:
+                self._one.put(landmarker)
+            there = overlap(box[None], boxes_px(_keypoints(people)))[0]
+            if there.max(initial=0.0) >= _AT_PLACE:
+                return [people[int(there.argmax())]]
+        return []
+
+    def _looked_at(
+        self, landmarker: Any, image: Image, square: FloatArray, *, quarters: int = 0, evened: bool = False
+    ) -> list[Seen]:
+        """People in a square (left, top, side) of the image, which is turned by quarters, or its contrast evened."""
         import mediapipe
 
         left, top, side = square
         piece = _cut(image, square)
+        if evened:
+            piece = _evened(piece)
+        piece = np.ascontiguousarray(np.rot90(piece, quarters))
         result = landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=piece))
         people = []
         for points, world in zip(result.pose_landmarks, result.pose_world_landmarks, strict=True):
             keypoints = np.array([[p.x, p.y, p.visibility] for p in points], dtype=np.float64)[COCO_FROM_MEDIAPIPE]
             world_m = np.array([[p.x, p.y, p.z] for p in world], dtype=np.float64)[COCO_FROM_MEDIAPIPE]
+            keypoints[:, :2] = _turned(keypoints[:, :2] - 0.5, quarters) + 0.5
+            world_m[:, :2] = _turned(world_m[:, :2], quarters)
             # Beyond the square nothing was seen, whatever is guessed.
             outside = (keypoints[:, :2] < 0.0).any(axis=1) | (keypoints[:, :2] > 1.0).any(axis=1)
             keypoints[:, :2] = keypoints[:, :2] * side + (left, top)
@@ -124,6 +157,28 @@ def _who_is_in(box: FloatArray, people: Sequence[Seen]) -> list[Seen]:
     """Of the people found around a box, the one who was expected in it, if any."""
     shared = overlap(box[None], boxes_px(_keypoints(people)))[0]
     return [people[int(shared.argmax())]] if shared.max(initial=0.0) > 0.0 else []
+
+
+def _hidden(box: FloatArray, found: Sequence[Sequence[Seen]]) -> bool:
+    """Whether somebody who was found stands where a person was expected."""
+    others = boxes_px(_keypoints([person for group in found for person in group]))
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    covered = np.clip(high - low, 0.0, None).prod(axis=1) / max(float((box[2:] - box[:2]).prod()), 1.0)
+    return bool(covered.max(initial=0.0) > _HIDDEN)
+
+
+def _turned(xy: FloatArray, quarters: int) -> FloatArray:
+    """Points (..., 2) of an image that `np.rot90` turned by quarters, about its middle, as they lie in the image."""
+    for _ in range(quarters):
+        xy = np.stack([-xy[..., 1], xy[..., 0]], axis=-1)
+    return xy
+
+
+def _evened(image: Image) -> Image:
+    """An image whose lightness is evened out piece by piece."""
+    parts = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    parts[..., 0] = cv2.createCLAHE(2.0, (8, 8)).apply(parts[..., 0])
+    return np.asarray(cv2.cvtColor(parts, cv2.COLOR_LAB2RGB), dtype=np.uint8)
 
 
 def _keypoints(people: Sequence[Seen]) -> FloatArray:
@@ -156,9 +211,9 @@ def _whole(image: Image) -> FloatArray:
     return np.array([0.5 * (image.shape[1] - side), 0.5 * (image.shape[0] - side), side])
 
 
-def _square_around(box: FloatArray) -> FloatArray:
-    """The square (left, top, side) in which a person is looked for whose keypoints lie in a box."""
-    side = max(_AROUND * float(max(box[2] - box[0], box[3] - box[1])), _SMALLEST_PX)
+def _square_around(box: FloatArray, around: float) -> FloatArray:
+    """The square (left, top, side) so many times as large as the box in which a person's keypoints lie."""
+    side = max(around * float(max(box[2] - box[0], box[3] - box[1])), _SMALLEST_PX)
     return np.array([0.5 * (box[0] + box[2] - side), 0.5 * (box[1] + box[3] - side), side])
 
 

@@ -16,7 +16,7 @@ from kinebind.video.camera_motion import Step, between
 from kinebind.video.flips import mend_flips
 from kinebind.video.found import FrameFound
 from kinebind.video.joining import chained, rejoined, sightings
-from kinebind.video.oks import boxes_px, each_once
+from kinebind.video.oks import boxes_px, each_once, overlap
 from kinebind.video.tracker import Tracker, other_clothes
 
 IntArray = npt.NDArray[np.int64]
@@ -31,11 +31,17 @@ LEAST_SHARE = 0.4
 LEAST_JOINTS = 6
 """Who shows fewer joints than this, in the median frame, is none either: a chair, a shadow, a picture on the wall."""
 NEAR_S = 3.0
-"""Fragments that lie closer in time than this may be joined by where they end and begin."""
+"""Fragments that lie closer in time than this may be joined by where they end and begin, if the clothes are alike."""
+OPEN_S = 0.5
+"""The same whatever the clothes seem to be, where nobody else is near, for whom one of them might have been taken."""
 FAR_S = 60.0
 """Those no farther apart than this by the clothes alone, where these leave no doubt."""
 _APART = (0.5, 1.0)
 """How far the end and the beginning may lie apart, in people's heights: at once, and more with every second between."""
+_VELOCITY_OVER_S = 0.25
+_DOUBLED_S, _DOUBLED = 0.1, 0.3
+"""Fragments that are seen at once for no longer than this, and so far over each other, may be one person, told twice.
+"""
 _SAME_CLOTHES, _UNKNOWN_CLOTHES = 0.45, 0.3
 _CLEARLY_SAME, _CLEAR_LEAD = 0.25, 0.15
 
@@ -136,29 +142,74 @@ def _joined(fragments: Sequence[Person], frames: Sequence[FrameFound]) -> list[P
     time_s, cut = (np.array([getattr(f, name) for f in frames]) for name in ("time_s", "cut"))
     shot = np.cumsum(cut)
     clothes = [_clothes(f, frames) for f in fragments]
-    boxes = [boxes_px(np.stack([_seen(frames, f.frame[k], f.index[k]).keypoints for k in (0, -1)])) for f in fragments]
+    begins, ends = ([_at_end(f, frames, time_s, last=last) for f in fragments] for last in (False, True))
     links: dict[tuple[int, int], float] = {}
     end = np.array([f.frame[-1] for f in fragments], dtype=np.int64)
     begin = np.array([f.frame[0] for f in fragments], dtype=np.int64)
     gaps_s = time_s[begin][None] - time_s[end][:, None]
-    near = (gaps_s > 0.0) & (gaps_s <= FAR_S) & (shot[end][:, None] == shot[begin][None])
+    later = (begin[None] > begin[:, None]) & (end[None] > end[:, None])
+    near = later & (gaps_s > -_DOUBLED_S) & (gaps_s <= FAR_S) & (shot[end][:, None] == shot[begin][None])
     for a, b in np.argwhere(near).tolist():
+        if gaps_s[a, b] <= 0.0 and overlap(ends[a].box[None], begins[b].box[None])[0, 0] < _DOUBLED:
+            continue
         one, other, gap_s = clothes[a], clothes[b], float(gaps_s[a, b])
         apart = _UNKNOWN_CLOTHES if one is None or other is None else other_clothes(one, other)
         cost = apart - _CLEARLY_SAME - _CLEAR_LEAD
-        if gap_s <= NEAR_S and apart <= _SAME_CLOTHES:
-            cost = min(cost, _away(boxes[a][1], boxes[b][0], gap_s) - 1.0)
+        if gap_s <= NEAR_S:
+            away = _away(ends[a], begins[b], gap_s)
+            alike = apart <= _SAME_CLOTHES or (gap_s <= OPEN_S and _in_the_open(fragments, a, b, frames))
+            if away < 1.0 and alike:
+                cost = min(cost, away - 1.0)
         if cost < 0.0:
             links[a, b] = cost
     chains = chained(links, len(fragments), _CLEAR_LEAD)
     return [_together([fragments[k] for k in chain]) for chain in chains]
 
 
-def _away(end: FloatArray, begin: FloatArray, gap_s: float) -> float:
-    """How far a box (4,) lies from another, of how far somebody may have gone in a time: 1 and more is too far."""
-    height = 0.5 * (max(end[2:] - end[:2]) + max(begin[2:] - begin[:2]))
-    way = np.linalg.norm(0.5 * (begin[:2] + begin[2:] - end[:2] - end[2:]))
-    return float(way / max(height, 1.0) / (_APART[0] + _APART[1] * gap_s))
+@dataclass(frozen=True, eq=False)
+class _End:
+    """Where a fragment begins or ends: box (4,) px, and the velocity of its middle (2,) px/s."""
+
+    box: FloatArray
+    velocity: FloatArray
+
+
+def _at_end(fragment: Person, frames: Sequence[FrameFound], time_s: FloatArray, *, last: bool) -> _End:
+    own_s = time_s[fragment.frame]
+    at_s = own_s[-1] if last else own_s[0]
+    near = np.flatnonzero(np.abs(own_s - at_s) <= _VELOCITY_OVER_S)
+    box = boxes_px(np.stack([_seen(frames, fragment.frame[k], fragment.index[k]).keypoints for k in near]))
+    middle = 0.5 * (box[:, :2] + box[:, 2:])
+    many = near.size >= LEAST_FRAMES
+    velocity: FloatArray = np.polyfit(own_s[near] - at_s, middle, 1)[0] if many else np.zeros(2)
+    return _End(box[-1 if last else 0], velocity)
+
+
+def _away(end: _End, begin: _End, gap_s: float) -> float:
+    """How far a beginning lies from an end, of how far somebody may have gone in a time: 1 and more is too far.
+
+    From where she was, or from where she was going: somebody who falls is soon elsewhere.
+    """
+    height = 0.5 * (max(end.box[2:] - end.box[:2]) + max(begin.box[2:] - begin.box[:2]))
+    way = 0.5 * (begin.box[:2] + begin.box[2:] - end.box[:2] - end.box[2:])
+    ways = [np.linalg.norm(way - gap_s * velocity) for velocity in (np.zeros(2), end.velocity, begin.velocity)]
+    return float(min(ways) / max(height, 1.0) / (_APART[0] + _APART[1] * gap_s))
+
+
+def _in_the_open(fragments: Sequence[Person], a: int, b: int, frames: Sequence[FrameFound]) -> bool:
+    """Whether nobody else is near from where one fragment ends to where another begins."""
+    first, last = int(fragments[a].frame[-1]), int(fragments[b].frame[0])
+    ends = np.stack(
+        [_seen(frames, f.frame[k], f.index[k]).keypoints for f, k in ((fragments[a], -1), (fragments[b], 0))]
+    )
+    box = boxes_px(ends)
+    hull = np.concatenate([box[:, :2].min(axis=0), box[:, 2:].max(axis=0)])
+    for k, other in enumerate(fragments):
+        between_them = (other.frame >= first) & (other.frame <= last) & (k not in (a, b))
+        seen = [_seen(frames, other.frame[row], other.index[row]).keypoints for row in np.flatnonzero(between_them)]
+        if seen and (overlap(hull[None], boxes_px(np.stack(seen))) > 0.0).any():
+            return False
+    return True
 
 
 def _clothes(fragment: Person, frames: Sequence[FrameFound]) -> FloatArray | None:
@@ -168,9 +219,10 @@ def _clothes(fragment: Person, frames: Sequence[FrameFound]) -> FloatArray | Non
 
 
 def _together(parts: Sequence[Person]) -> Person:
-    """Parts that follow each other as one."""
+    """Parts that follow each other as one; where two are seen at once, the earlier."""
     frame, index = (np.concatenate([getattr(p, name) for p in parts]) for name in ("frame", "index"))
-    return Person(parts[0].name, frame, index)
+    frame, once = np.unique(frame, return_index=True)
+    return Person(parts[0].name, frame, index[once])
 
 
 # -- the user's word ---------------------------------------------------------------------------------------------
