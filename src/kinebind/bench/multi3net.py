@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import torch
 from kinebind.bench.har_data import LOOKS, UTD_WRIST, few, utd_split
 from kinebind.bench.measured import Cases, Measured, figures
 from kinebind.bench.multi3net_head import WristRecogniser, series_r, with_norms
-from kinebind.bench.processes import WORKERS
+from kinebind.bench.processes import WORKERS, parallel
 from kinebind.nn.multi3net import Multi3Net
 from kinebind.tasks.recognise.scores import class_scores
 from kinebind.training.batches import batches
@@ -137,25 +138,31 @@ def labelled(
     data: Path, model: Multi3Net, final: bool, seeds: int, *, frozen: bool = False, experts: int = 4
 ) -> Measured:
     """`m3_utd_2shot_f1` and `m3_utd_all_f1`: macro F1 of UTD-MHAD's wrist actions, a seed each."""
+    asked = [(labels, seed) for labels in _STEPS for seed in range(seeds)]
+    found = parallel(partial(_learnt, data, model, final, frozen, experts), asked)
+    return {
+        f"m3_utd_{labels}_f1": Cases(np.array([f1 for own, f1 in zip(asked, found, strict=True) if own[0] == labels]))
+        for labels in _STEPS
+    }
+
+
+def _learnt(data: Path, model: Multi3Net, final: bool, frozen: bool, experts: int, which: tuple[str, int]) -> float:
+    """Macro F1 of what the wrist's encoder makes of so many labels, drawn and learnt by a seed."""
+    torch.set_num_threads(1)
+    labels, seed = which
     split = utd_split(data / "utd-mhad", "published", "inertial", final=final, actions=UTD_WRIST)
     truth = np.array([own.label for own in split.asked])
-    out: Measured = {}
-    for labels, steps in _STEPS.items():
-        found = []
-        for seed in range(seeds):
-            known = few(split.known, 2, seed) if labels == "2shot" else list(split.known)
-            config = RecogniseTuning(steps=steps, looks=LOOKS["inertial"], frozen=frozen, seed=seed)
-            with torch.random.fork_rng([]):
-                torch.manual_seed(seed)
-                head = WristRecogniser(model, SITE, UTD_WRIST, experts)
-                encoder = list(head.encoder.parameters())
-                for p in encoder:
-                    p.requires_grad_(not frozen)
-                tuned = fit(head, encoder, known, UTD_WRIST, config)
-            answer = logits_of(tuned, split.asked, config).argmax(dim=1).numpy()
-            found.append(class_scores(truth, answer, UTD_WRIST).macro_f1)
-        out[f"m3_utd_{labels}_f1"] = Cases(np.array(found))
-    return out
+    known = few(split.known, 2, seed) if labels == "2shot" else list(split.known)
+    config = RecogniseTuning(steps=_STEPS[labels], looks=LOOKS["inertial"], frozen=frozen, seed=seed)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        head = WristRecogniser(model, SITE, UTD_WRIST, experts)
+        encoder = list(head.encoder.parameters())
+        for p in encoder:
+            p.requires_grad_(not frozen)
+        tuned = fit(head, encoder, known, UTD_WRIST, config)
+    answer = logits_of(tuned, split.asked, config).argmax(dim=1).numpy()
+    return float(class_scores(truth, answer, UTD_WRIST).macro_f1)
 
 
 def _mean_r(told: torch.Tensor, true: torch.Tensor, sensors: int, where: torch.Tensor | None = None) -> np.ndarray:
