@@ -27,7 +27,17 @@ import numpy as np
 
 from kinebind.bench import har_words
 from kinebind.bench.har_data import universal
-from kinebind.bench.har_runs import FEW_STEPS, SCRATCH_RATE, SEEDS, SHOTS, STEPS, Run, do, runs
+from kinebind.bench.har_runs import (
+    FEW_STEPS,
+    SCRATCH_RATE,
+    SEEDS,
+    SHOTS,
+    STEPS,
+    Run,
+    do,
+    recognise_x_realtime,
+    runs,
+)
 from kinebind.bench.measured import Cases, Measured, figures
 from kinebind.bench.processes import WORKERS, workers
 from kinebind.nn.sentences import SentenceEncoder
@@ -83,13 +93,10 @@ def metrics(
     """All figures of trainings that are done, flat. encoder: of sentences; None leaves out what needs one."""
     by_seed: dict[str, list[tuple[int, float]]] = defaultdict(list)
     seconds: list[float] = []
-    speeds: list[float] = []
     for run in planned(final=final, small=small, seeds=seeds):
         found = json.loads((folder / f"{run.name}.json").read_text(encoding="utf-8"))
         for what, value in _scored(found).items():
             by_seed[f"{_key(run)}_{what}{_behind(run)}"].append((run.seed, value))
-        if "x_realtime" in found:
-            speeds.append(found["x_realtime"])
         if (run.task, run.mode, run.method) == ("utd-published", "inertial", "tuned"):
             seconds.append(found["seconds"])
     measured: Measured = {key: Cases(np.array([value for _, value in sorted(own)])) for key, own in by_seed.items()}
@@ -105,8 +112,7 @@ def metrics(
     out[f"geotec_scratch_f1{suffix}"] = out[f"geotec_100pct_f1_scratch{suffix}"]
     out["seeds"] = 1 if small else seeds
     out["finetune_minutes"] = float(np.mean(seconds)) / 60.0
-    if speeds:
-        out["recognise_x_realtime"] = float(np.median(speeds))
+    out["recognise_x_realtime"] = recognise_x_realtime(data)
     if encoder is not None:
         out |= figures(har_words.utd_clips(data, encoder, universal(), final=final), "_test" if final else "_dev")
         out |= figures(har_words.held_out(data, encoder, universal(), small=small))
