@@ -23,7 +23,7 @@ import torch
 from kinebind.bench.har_data import LOOKS, UTD_WRIST, few, utd_split
 from kinebind.bench.measured import Cases, Measured, figures
 from kinebind.bench.multi3net_head import WristRecogniser, series_r, with_norms
-from kinebind.bench.processes import WORKERS, parallel
+from kinebind.bench.processes import parallel
 from kinebind.nn.multi3net import Multi3Net
 from kinebind.tasks.recognise.scores import class_scores
 from kinebind.training.batches import batches
@@ -39,8 +39,8 @@ from kinebind.training.windows import split_windows
 log = logging.getLogger(__name__)
 
 SIZE: Mapping[str, Any] = {
-    "model.width": 128, "model.feedforward": 256, "train.batch_size": 64, "train.max_epochs": 30,
-    "train.patience_epochs": 30,
+    "model.width": 128, "model.feedforward": 256, "model.dropout": 0.0, "train.batch_size": 64, "train.max_epochs": 10,
+    "train.patience_epochs": 10,
 }  # fmt: skip
 """What differs from the recipe, so that two cores do it in minutes."""
 SMALL: Mapping[str, Any] = {"model.width": 16, "model.heads": 2, "model.feedforward": 16, "train.max_epochs": 1}
@@ -61,22 +61,25 @@ def recipe_of(variant: str, *, small: bool = False) -> Recipe:
 
 
 def work(data: Path, folder: Path, *, small: bool, minutes: float | None = None) -> list[str]:
-    """Go on with the trainings; names of those that are left when the minutes are over."""
-    torch.set_num_threads(WORKERS)
-    end_s = float("inf") if minutes is None else time.monotonic() + 60.0 * minutes
-    store = _store(data, folder)
-    left = []
-    for variant in VARIANTS:
-        spare = None if minutes is None else (end_s - time.monotonic()) / 60.0
-        recipe = recipe_of(variant, small=small)
-        if spare is not None and spare <= 0.0:
-            if not _best(folder, variant, small).exists():
-                left.append(recipe.name)
-            continue
-        log.info("%s", recipe.name)
-        if not train(recipe, recipe.build(), store, _best(folder, variant, small).parent, max_minutes=spare).finished:
-            left.append(recipe.name)
-    return left
+    """Go on with the trainings, two at a time; names of those that are left when the minutes are over."""
+    end_s = float("inf") if minutes is None else time.time() + 60.0 * minutes
+    _store(data, folder)  # is made once, before the processes read it
+    go_on = partial(_trained, data, folder, small, end_s)
+    done = [go_on(variant) for variant in VARIANTS] if small else parallel(go_on, VARIANTS)
+    return [recipe_of(variant).name for variant, finished in zip(VARIANTS, done, strict=True) if not finished]
+
+
+def _trained(data: Path, folder: Path, small: bool, end_s: float, variant: str) -> bool:
+    """Train a variant until it is done or a time of the clock has come; whether it is."""
+    torch.set_num_threads(1)
+    minutes = (end_s - time.time()) / 60.0
+    place = _best(folder, variant, small).parent
+    if minutes <= 0.0:
+        return False
+    recipe = recipe_of(variant, small=small)
+    log.info("%s", recipe.name)
+    most = None if minutes == float("inf") else minutes
+    return train(recipe, recipe.build(), _store(data, folder), place, max_minutes=most).finished
 
 
 def metrics(data: Path, folder: Path, *, final: bool, small: bool) -> dict[str, float]:
