@@ -88,8 +88,9 @@ def test_nobody_who_trains_is_asked(real_data):
     assert all(not own.stretch.felt[0].has_gyr for own in wharf.asked)
 
 
-def test_figures_of_answers(tmp_path):
+def test_figures_of_answers(tmp_path, monkeypatch):
     """Made-up answers of every planned training: means, gains and the subjects at both ends."""
+    monkeypatch.setattr(har, "recognise_x_realtime", lambda data: 700.0)
     folder = tmp_path / "dev"
     folder.mkdir()
     truth, subject = [0, 0, 1, 1], ["a", "b", "a", "b"]
@@ -104,7 +105,7 @@ def test_figures_of_answers(tmp_path):
     assert out["utd_2shot_f1_frozen_dev"] == pytest.approx((0.8 + 2 / 3) / 2)
     assert (out["utd_8shot_acc_worst_subject_frozen_dev"], out["utd_8shot_acc_best_subject_frozen_dev"]) == (0.5, 1.0)
     assert out["geotec_scratch_f1_dev"] == out["geotec_100pct_f1_scratch_dev"] == 0.5
-    assert out["finetune_minutes"] == 1.5
+    assert (out["finetune_minutes"], out["recognise_x_realtime"]) == (1.5, 700.0)
     assert out["utd_inertial_acc_dev_lo"] == 1.0
     assert out["seeds"] == 5
     for path in folder.glob("*-4.json"):
@@ -156,7 +157,9 @@ def test_a_training_answers_over_time_too(tmp_path, monkeypatch, known):
     found = json.loads((tmp_path / f"{run.name}.json").read_text())
     assert found["track_truth"] == [0, 0, 1, 1, 1]
     assert len(found["track_answer"]) == 5
-    assert found["x_realtime"] > 0
+    monkeypatch.setattr(har_runs, "geotec_split", lambda folder, *, final: split)
+    monkeypatch.setattr(har_runs, "LONG_S", 70.0)
+    assert har_runs.recognise_x_realtime(tmp_path) > 1.0
     assert "track_f1" in har._scored(found)
     silent = {**found, "track_answer": [-1] * 5}
     assert har._scored(silent)["track_f1"] == 0.0

@@ -124,8 +124,9 @@ def split_of(run: Run, data: Path, *, final: bool) -> Split:
 
 
 def recognise_x_realtime(data: Path) -> float:
-    """How many times as fast as a watch records one core recognises it: `LONG_S` of GeoTec's recordings, one behind another;
-    what weights have learnt makes no difference.
+    """How many times as fast as a watch records one core recognises it.
+
+    On `LONG_S` of GeoTec's recordings, one behind another; what weights have learnt makes no difference.
     """
     torch.set_num_threads(1)
     split = geotec_split(data / "geotec", final=False)
