@@ -58,6 +58,18 @@ def test_a_file_has_sensors_of_its_own_and_always_the_same(sets):
     assert not np.allclose(one.imu[:2, :, : other.imu.shape[2]], other.imu[:2, :, : one.imu.shape[2]], equal_nan=True)
 
 
+def test_axes_lie_along_the_limb_whoever_wears_the_sensor(sets):
+    """Half-turns of a watch, of which no pose tells, would leave nothing to regress."""
+    (file, _) = sorted(motion_takes.MOTION_SETS["mine"].files(sets / "mine"), key=lambda own: own.name, reverse=True)
+    takes = [
+        simulated_take(dataclasses.replace(file, name=name), CONTRACT, WRISTS, "train").imu[:2, :3]
+        for name in ("a", "b", "c", "d")
+    ]
+    mean = [np.nanmean(own, axis=2) for own in takes]  # mostly gravity
+    for own in mean[1:]:
+        np.testing.assert_allclose(own, mean[0], atol=3.0)
+
+
 def test_a_folder_without_motion_to_train_on_is_refused(tmp_path):
     with pytest.raises(InputError, match="no set of motion to train on"):
         list(motion_takes.motion_takes(tmp_path, CONTRACT, WRISTS))

@@ -1,7 +1,8 @@
 """Takes simulated from sets of motion capture: worn sensors and a camera's keypoints, the file's name as its label.
 
-Sensors lie on the skin of their segments as a watch does, with all errors of a good one; each file has a camera and
-sensors of its own, drawn from its name. Sets that are there to test are never read.
+Sensors lie on the skin of their segments, their axes along these, with all errors of a good one; each file has a
+camera and sensors of its own, drawn from its name. A watch may lie in four ways, of which no pose tells: what is
+regressed from poses would be their mean, which is nothing. Sets that are there to test are never read.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from kinebind.body.camera import random_camera
 from kinebind.body.detector import NORMAL, film
 from kinebind.body.imu_mounting import MountingEffects
-from kinebind.body.imu_simulate import BODY_WORN, simulate_imus
+from kinebind.body.imu_simulate import BODY_WORN, ImuEffects, simulate_imus
 from kinebind.body.keypoints import coco17_world
 from kinebind.body.segments import posture
 from kinebind.errors import InputError
@@ -32,12 +33,11 @@ _log = logging.getLogger("kinebind")
 MOTION = "motion"
 """The reader of a recipe that learns from simulated sensors."""
 _SPLITS = {"train": "train", "validate": "val"}
-_WATCH = dataclasses.replace(
-    BODY_WORN,
-    mounting=MountingEffects(
-        turn="watch", random_place=True, wander_m_per_sqrt_s=0.001, wander_rad_per_sqrt_s=0.01
-    ),
-)  # fmt: skip
+_MOUNTING = MountingEffects(random_place=True, wander_m_per_sqrt_s=0.001, wander_rad_per_sqrt_s=0.01)
+ALIGNED, WATCH = (
+    dataclasses.replace(BODY_WORN, mounting=dataclasses.replace(_MOUNTING, turn=turn)) for turn in ("aligned", "watch")
+)
+"""Sensors whose axes lie along the limb, as what is regressed from a pose must, and such as lie as watches do."""
 _FPS = 30.0
 _POINTS_FOR_CAMERA = 200
 
@@ -67,11 +67,13 @@ def motion_takes(root: str | Path, contract: Contract, sites: Sequence[str], see
 
 def simulated_take(file: MotionFile, contract: Contract, sites: Sequence[str], split: str, seed: int = 0) -> Take:
     """One file's take; raises InputError where it cannot be read, lacks a site, or is shorter than a window."""
-    recording = simulated_recording(file, sites, seed, contract.window_s)
+    recording = simulated_recording(file, sites, seed, contract.window_s, ALIGNED)
     return take_from_recording(recording.replace(meta=recording.meta | {"split": split}), contract)
 
 
-def simulated_recording(file: MotionFile, sites: Sequence[str], seed: int = 0, least_s: float = 0.5) -> Recording:
+def simulated_recording(
+    file: MotionFile, sites: Sequence[str], seed: int = 0, least_s: float = 0.5, effects: ImuEffects = WATCH
+) -> Recording:
     """A file's body with sensors at sites, before a camera, its label over all of it; meta: `source`, `group`.
 
     Raises InputError where it cannot be read, lacks a site, or is shorter than `least_s`.
@@ -81,7 +83,7 @@ def simulated_recording(file: MotionFile, sites: Sequence[str], seed: int = 0, l
         raise InputError(f"{file.name} lasts {motion.duration_s:.1f} s.", "Leave it out.")
     rng = np.random.default_rng([seed, zlib.crc32(f"{file.source}/{file.name}".encode())])
     body = posture(motion)
-    imus = simulate_imus(body, sites, rng=rng, effects=_WATCH)
+    imus = simulate_imus(body, sites, rng=rng, effects=effects)
     points = coco17_world(body)
     camera = random_camera(rng, points[:: max(1, len(points) // _POINTS_FOR_CAMERA)])
     poses = film(body, camera, rate_hz=_FPS, errors=NORMAL, rng=rng)
