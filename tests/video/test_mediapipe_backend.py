@@ -40,6 +40,6 @@ def test_of_two_in_a_square_the_one_who_covers_the_place_was_expected():
 
 def test_who_stands_behind_somebody_is_hidden():
     (box,) = boxes_px(ANNA.keypoints[None])
-    assert own._hidden(box, [[], [BEN]])
-    assert not own._hidden(box - 400.0, [[BEN]])
-    assert not own._hidden(box, [[], []])
+    assert own._hidden(box, [BEN])
+    assert not own._hidden(box - 400.0, [BEN])
+    assert not own._hidden(box, [])

@@ -1,10 +1,10 @@
 """How fast a video is looked through, and in how much memory, however long it is.
 
-`mediapipe_fps_720p`: frames a second of 720×1280 with one person, from the file to her track, loading included;
-`decode_share`: the time that decoding alone takes, in parts of that. `peak_mb`: the most memory of a process that does
-so. `…_two`: the same of a video with one to two people. `hour_peak_mb` of an hour at 30 frames/s, a clip looped, and
-`minute_peak_mb` of its first minute, with poses that were found before in the clip (320×180, so that an hour takes
-minutes); the hour's own poses are in it.
+`mediapipe_fps_720p`: frames a second of 720×1280 with a person who walks and one at the picture's edge, from the file
+to their tracks, loading included; `decode_share`: the time that decoding alone takes, in parts of that. `peak_mb`: the
+most memory of a process that does so. `…_two`: the same of a video in which an athlete jumps and somebody walks by.
+`hour_peak_mb` of an hour at 30 frames/s, a clip looped, and `minute_peak_mb` of its first minute, with poses that were
+found before in the clip (320×180, so that an hour takes minutes); the hour's own poses are in it.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from kinebind.clock import FloatArray
 from kinebind.errors import InputError
 from kinebind.video.backend import Image, Seen
 from kinebind.video.mediapipe_model import model_file, needs_mediapipe
-from kinebind.video.oks import boxes_px, each_once, no_parts, overlap, similarity
+from kinebind.video.oks import boxes_px, covered, each_once, no_parts, overlap, similarity
 
 COCO_FROM_MEDIAPIPE = [0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
 """MediaPipe's landmarks that are COCO's keypoints, in COCO's order."""
@@ -77,7 +77,8 @@ class MediaPipeBackend:
         """People in a frame; see `PoseBackend`."""
         squares = [_square_around(box, _AROUND) for box in around]
         found = list(self._threads.map(lambda square: self._one_of(image, square), squares))
-        missing = [k for k, box in enumerate(around) if not _who_is_in(box, found[k]) and not _hidden(box, found)]
+        seen = [person for group in found for person in group]
+        missing = [k for k, box in enumerate(around) if not _who_is_in(box, found[k]) and not _hidden(box, seen)]
         for k, more in zip(missing, self._threads.map(lambda k: self._again(image, around[k]), missing), strict=True):
             found[k] += more
         seen = [person for group in found for person in group]
@@ -101,22 +102,18 @@ class MediaPipeBackend:
                 self._one.get().close()
             self._all.close()
 
-    def _one_of(self, image: Image, square: FloatArray) -> list[Seen]:
+    def _one_of(self, image: Image, square: FloatArray, *, quarters: int = 0, evened: bool = False) -> list[Seen]:
+        """The same as `_looked_at`, by a landmarker that is free."""
         landmarker = self._one.get()
         try:
-            return self._looked_at(landmarker, image, square)
+            return self._looked_at(landmarker, image, square, quarters=quarters, evened=evened)
         finally:
             self._one.put(landmarker)
 
     def _again(self, image: Image, box: FloatArray) -> list[Seen]:
         """Who was not found in a box, looked for in other ways."""
         for side, quarters, evened in _AGAIN:
-            square = _square_around(box, side)
-            landmarker = self._one.get()
-            try:
-                people = self._looked_at(landmarker, image, square, quarters=quarters, evened=evened)
-            finally:
-                self._one.put(landmarker)
+            people = self._one_of(image, _square_around(box, side), quarters=quarters, evened=evened)
             there = overlap(box[None], boxes_px(_keypoints(people)))[0]
             if there.max(initial=0.0) >= _AT_PLACE:
                 return [people[int(there.argmax())]]
@@ -159,12 +156,9 @@ def _who_is_in(box: FloatArray, people: Sequence[Seen]) -> list[Seen]:
     return [people[int(shared.argmax())]] if shared.max(initial=0.0) > 0.0 else []
 
 
-def _hidden(box: FloatArray, found: Sequence[Sequence[Seen]]) -> bool:
+def _hidden(box: FloatArray, others: Sequence[Seen]) -> bool:
     """Whether somebody who was found stands where a person was expected."""
-    others = boxes_px(_keypoints([person for group in found for person in group]))
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    covered = np.clip(high - low, 0.0, None).prod(axis=1) / max(float((box[2:] - box[:2]).prod()), 1.0)
-    return bool(covered.max(initial=0.0) > _HIDDEN)
+    return bool(covered(box[None], boxes_px(_keypoints(others))).max(initial=0.0) > _HIDDEN)
 
 
 def _turned(xy: FloatArray, quarters: int) -> FloatArray:

@@ -77,8 +77,7 @@ def no_parts(keypoints: FloatArray) -> list[int]:
     box = boxes_px(keypoints)
     size = np.clip(box[:, 2:] - box[:, :2], 1.0, None).prod(axis=-1)
     joints = np.isfinite(keypoints[..., 0]).sum(axis=-1)
-    low, high = np.maximum(box[:, None, :2], box[None, :, :2]), np.minimum(box[:, None, 2:], box[None, :, 2:])
-    inside = np.clip(high - low, 0.0, None).prod(axis=-1) / size[:, None] >= _INSIDE
+    inside = covered(box, box) >= _INSIDE
     part = inside & (size[None] >= _LARGER * size[:, None]) & (joints[None] > joints[:, None])
     return [int(k) for k in np.flatnonzero(~part.any(axis=1))]
 
@@ -98,13 +97,28 @@ def overlap(a_px: FloatArray, b_px: FloatArray) -> FloatArray:
     >>> float(overlap(np.array([[0.0, 0.0, 2.0, 1.0]]), np.array([[1.0, 0.0, 3.0, 1.0]]))[0, 0])
     0.3333333333333333
     """
-    low = np.maximum(a_px[:, None, :2], b_px[None, :, :2])
-    high = np.minimum(a_px[:, None, 2:], b_px[None, :, 2:])
-    shared = np.clip(high - low, 0.0, None).prod(axis=-1)
+    shared = _shared_px2(a_px, b_px)
     area_a, area_b = ((box[:, 2:] - box[:, :2]).prod(axis=-1) for box in (a_px, b_px))
     union = area_a[:, None] + area_b[None] - shared
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.nan_to_num(shared / union, nan=0.0))
+
+
+def covered(a_px: FloatArray, b_px: FloatArray) -> FloatArray:
+    """Shares (A, B), 0..1, of boxes a (A, 4) that boxes b (B, 4) cover; 0 where one is NaN.
+
+    >>> float(covered(np.array([[0.0, 0.0, 2.0, 1.0]]), np.array([[1.0, -1.0, 3.0, 5.0]]))[0, 0])
+    0.5
+    """
+    area = np.clip(a_px[:, 2:] - a_px[:, :2], 1.0, None).prod(axis=-1)
+    return np.asarray(np.nan_to_num(_shared_px2(a_px, b_px) / area[:, None], nan=0.0))
+
+
+def _shared_px2(a_px: FloatArray, b_px: FloatArray) -> FloatArray:
+    """Areas (A, B) that boxes a (A, 4) and b (B, 4) share."""
+    low = np.maximum(a_px[:, None, :2], b_px[None, :, :2])
+    high = np.minimum(a_px[:, None, 2:], b_px[None, :, 2:])
+    return np.asarray(np.clip(high - low, 0.0, None).prod(axis=-1))
 
 
 def metre_px(keypoints_px: FloatArray) -> FloatArray:

@@ -157,8 +157,10 @@ def _joined(fragments: Sequence[Person], frames: Sequence[FrameFound]) -> list[P
         cost = apart - _CLEARLY_SAME - _CLEAR_LEAD
         if gap_s <= NEAR_S:
             away = _away(ends[a], begins[b], gap_s)
-            alike = apart <= _SAME_CLOTHES or (gap_s <= OPEN_S and _in_the_open(fragments, a, b, frames))
-            if away < 1.0 and alike:
+            if away < 1.0 and (
+                apart <= _SAME_CLOTHES
+                or (gap_s <= OPEN_S and _in_the_open(fragments, (a, b), (ends[a].box, begins[b].box), frames))
+            ):
                 cost = min(cost, away - 1.0)
         if cost < 0.0:
             links[a, b] = cost
@@ -175,6 +177,7 @@ class _End:
 
 
 def _at_end(fragment: Person, frames: Sequence[FrameFound], time_s: FloatArray, *, last: bool) -> _End:
+    """Its end, or its beginning. time_s (F,): of all frames."""
     own_s = time_s[fragment.frame]
     at_s = own_s[-1] if last else own_s[0]
     near = np.flatnonzero(np.abs(own_s - at_s) <= _VELOCITY_OVER_S)
@@ -196,16 +199,17 @@ def _away(end: _End, begin: _End, gap_s: float) -> float:
     return float(min(ways) / max(height, 1.0) / (_APART[0] + _APART[1] * gap_s))
 
 
-def _in_the_open(fragments: Sequence[Person], a: int, b: int, frames: Sequence[FrameFound]) -> bool:
-    """Whether nobody else is near from where one fragment ends to where another begins."""
-    first, last = int(fragments[a].frame[-1]), int(fragments[b].frame[0])
-    ends = np.stack(
-        [_seen(frames, f.frame[k], f.index[k]).keypoints for f, k in ((fragments[a], -1), (fragments[b], 0))]
-    )
-    box = boxes_px(ends)
-    hull = np.concatenate([box[:, :2].min(axis=0), box[:, 2:].max(axis=0)])
+def _in_the_open(
+    fragments: Sequence[Person],
+    pair: tuple[int, int],
+    boxes: tuple[FloatArray, FloatArray],
+    frames: Sequence[FrameFound],
+) -> bool:
+    """Whether nobody else is near from where one of a pair ends to where the other begins, in boxes (4,) px."""
+    first, last = int(fragments[pair[0]].frame[-1]), int(fragments[pair[1]].frame[0])
+    hull = np.concatenate([np.minimum(*boxes)[:2], np.maximum(*boxes)[2:]])
     for k, other in enumerate(fragments):
-        between_them = (other.frame >= first) & (other.frame <= last) & (k not in (a, b))
+        between_them = (other.frame >= first) & (other.frame <= last) & (k not in pair)
         seen = [_seen(frames, other.frame[row], other.index[row]).keypoints for row in np.flatnonzero(between_them)]
         if seen and (overlap(hull[None], boxes_px(np.stack(seen))) > 0.0).any():
             return False
