@@ -34,7 +34,10 @@ def store(tmp_path_factory):
         imu[:2] = 9.8 * beat + 0.1 * rng.standard_normal((2, 6, 240))
         pose = (beat[::2] + 0.05 * rng.standard_normal((5, 6, 120))).astype(np.float32)
         split = "val" if k % 4 == 3 else "train"
-        takes.append(Take(f"take {k}", imu, pose, (Label(0.0, 8.0, ("wave", "clap")[k % 2]),), {"split": split}))
+        if k == 7:
+            imu[:2] = 9.8 + 0.1 * rng.standard_normal((2, 6, 240))  # somebody stands still
+        meta = {"split": split, "source": "still" if k == 7 else "lively"}
+        takes.append(Take(f"take {k}", imu, pose, (Label(0.0, 8.0, ("wave", "clap")[k % 2]),), meta))
     return store_from_recordings(takes, contract, tmp_path_factory.mktemp("windows"), Words())
 
 
@@ -82,7 +85,18 @@ def test_variants_are_trained_once_and_judged(store, tmp_path, monkeypatch):
     assert multi3net.work(tmp_path, tmp_path, small=True) == []
     monkeypatch.setattr(multi3net, "labelled", lambda *_, **__: {})
     found = multi3net.metrics(tmp_path, tmp_path, final=False, small=True)
-    assert {"m3_imu_pose_r1", "pose2imu_r_wrist", "recon_r", "m3_imu_pose_r1_contrast"} <= set(found)
+    series = {"pose2imu_r_wrist", "recon_r"}
+    assert {*series, "m3_imu_pose_r1", "m3_imu_pose_r1_contrast"} <= set(found)
     assert "recon_r_contrast" not in found
     assert "pose2imu_r_wrist_no_pose2imu" not in found
-    assert all(-1.0 <= value <= 1.0 for value in found.values())
+    assert all(-1.0 <= value <= 1.0 for key, value in found.items() if "windows" not in key)
+
+
+def test_windows_in_which_nothing_moves_are_told_apart(store):
+    """One take of eight seconds moves and one does not: seven windows each."""
+    model = multi3net.recipe_of("", small=True).build()
+    found = multi3net.judged(model, store, "val")
+    assert [found[f"m3_windows{suffix}"].of() for suffix in ("", "_all", "_lively")] == [7, 14, 7]
+    assert found["m3_windows_still"].of() == 0
+    np.testing.assert_array_equal(found["recon_r"].values, found["recon_r_lively"].values)
+    np.testing.assert_array_equal(found["recon_r"].values, found["recon_r_all"].values[:7])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kinebind.errors import InputError
 from kinebind.nn import Contract, build
 from kinebind.nn.losses import info_nce
-from kinebind.nn.multi3net import positions
+from kinebind.nn.multi3net import bridged, positions
 
 SMALL = {
     "sensors": ("left_wrist", "right_wrist"),
@@ -112,7 +115,40 @@ def test_series_come_in_the_contracts_units_and_hidden_samples_have_no_influence
     assert (hidden.float().mean(dim=-1) == 0.5).all()
     changed = batch.imu.clone()
     changed[:, :2] += 5.0 * hidden[:, :, None].float()
-    torch.testing.assert_close(model.reconstructed(batch.imu, hidden), model.reconstructed(changed, hidden))
+    for shown in ("zero", "line"):
+        model = build("multi3net", contract, SMALL | {"hidden": shown, "stem_s": 0.2}).eval()
+        torch.testing.assert_close(model.reconstructed(batch.imu, hidden), model.reconstructed(changed, hidden))
+
+
+@given(seed=st.integers(0, 10_000), share=st.floats(0.0, 1.0))
+def test_lines_are_those_of_numpy(seed, share):
+    rng = np.random.default_rng(seed)
+    series, hidden = rng.standard_normal((2, 3, 20)), rng.random((2, 20)) < share
+    found = bridged(torch.from_numpy(series), torch.from_numpy(hidden)).numpy()
+    t = np.arange(20)
+    for b in range(2):
+        for c in range(3):
+            seen = ~hidden[b]
+            expected = np.interp(t, t[seen], series[b, c, seen]) if seen.any() else np.zeros(20)
+            np.testing.assert_allclose(found[b, c], expected, atol=1e-6)
+
+
+def test_a_line_needs_only_to_be_corrected(contract, batch):
+    """With a decoder that says nothing, what is reconstructed is the line, in the contract's units."""
+    model = build("multi3net", contract, SMALL | {"hidden": "line"}).eval()
+    for decoder in model.reconstruct:
+        torch.nn.init.zeros_(decoder.layers[-1].weight)
+        torch.nn.init.zeros_(decoder.layers[-1].bias)
+    hidden = model.hidden_samples(6, batch.imu.device)
+    told = model.reconstructed(batch.imu, hidden)
+    torch.testing.assert_close(told, bridged(batch.imu[:, :2], hidden))
+
+
+def test_a_stem_reaches_as_many_seconds_at_every_rate(contract):
+    model = build("multi3net", contract, SMALL | {"stem_s": 0.2})
+    assert [own.enter.kernel_size[0] for own in model.imu] == [7, 7]  # 0.1 s at 30 Hz on either side
+    assert model.pose.enter.kernel_size[0] == 5  # at 15 Hz rounded to two
+    assert build("multi3net", contract, SMALL).pose.enter.kernel_size[0] == 1
 
 
 def test_it_learns_all_three_tasks(contract, make_batch):
@@ -141,6 +177,7 @@ def test_it_learns_all_three_tasks(contract, make_batch):
 def test_settings_that_make_no_sense_are_refused(contract):
     for settings, what in (
         ({"heads": 3}, "heads"), ({"hidden_share": 1.0}, "hidden_share"), ({"text": -1}, "size"),
+        ({"hidden": "noise"}, "hidden = 'noise'"), ({"stem_s": -0.1}, "stem_s"),
         ({"sensors": ("left_shank",)}, "left_shank"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=what):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from kinebind.recording import Recording
 from kinebind.store import save
 from kinebind.training import load_recipe, motion_takes
 from kinebind.training.motion_takes import simulated_take
+from kinebind.training.sources import store_for
 
 WRISTS = ("left_wrist", "right_wrist")
 CONTRACT = load_recipe("multi3net").contract
@@ -50,12 +52,47 @@ def test_sets_to_train_and_to_validate_are_read_and_those_to_test_are_not(sets, 
         assert np.isfinite(take.pose).mean() > 0.7
 
 
+def test_sets_to_test_are_read_alone_where_that_is_asked_for(sets):
+    (take,) = motion_takes.motion_takes(sets, CONTRACT, WRISTS, test=True)
+    assert take.name == "secret/raise-arms_1"
+    assert take.meta["split"] == "test"
+
+
 def test_a_file_has_sensors_of_its_own_and_always_the_same(sets):
     (file, _) = sorted(motion_takes.MOTION_SETS["mine"].files(sets / "mine"), key=lambda own: own.name, reverse=True)
     one, again = (simulated_take(file, CONTRACT, WRISTS, "train") for _ in range(2))
     np.testing.assert_array_equal(one.imu, again.imu)
     other = simulated_take(dataclasses.replace(file, name="another"), CONTRACT, WRISTS, "train")
     assert not np.allclose(one.imu[:2, :, : other.imu.shape[2]], other.imu[:2, :, : one.imu.shape[2]], equal_nan=True)
+
+
+def test_a_small_set_is_drawn_more_often_and_what_validates_once(sets, monkeypatch):
+    """The large set has three files for the small one's one; draws are others each time, and jobs change nothing."""
+    (sets / "large").mkdir()
+    for k in range(3):
+        body = made_up_body.motion(9 + k, 6.0, size=0.2)
+        save(Recording(motions=(body,)), sets / "large" / f"wave_{k}.kinebind")
+    (sets / "mine" / "blink_2.kinebind").unlink()
+    large = motion_sets.MotionSet("large", "train", "", lambda root: motion_sets._any_motion("large", root))
+    monkeypatch.setattr(motion_takes, "MOTION_SETS", motion_takes.MOTION_SETS | {"large": large})
+    found = list(motion_takes.motion_takes(sets, CONTRACT, WRISTS, draws=2))
+    count = Counter(take.name for take in found)
+    assert count["mine/raise-arms_1"] == 2 * 3
+    assert [count[f"large/wave_{k}"] for k in range(3)] == [2, 2, 2]
+    assert count["other/raise-arms_1"] == 1
+    drawn = [take.imu[:2] for take in found if take.name == "mine/raise-arms_1"]
+    assert not np.allclose(drawn[0], drawn[1], equal_nan=True)
+
+
+def test_processes_change_nothing(sets):
+    here, there = (list(motion_takes.motion_takes(sets, CONTRACT, WRISTS, draws=2, jobs=jobs)) for jobs in (1, 2))
+    assert (
+        [take.name for take in here]
+        == [take.name for take in there]
+        == ["mine/raise-arms_1"] * 2 + ["other/raise-arms_1"]
+    )
+    for one, other in zip(here, there, strict=True):
+        np.testing.assert_array_equal(one.imu, other.imu)
 
 
 def test_axes_lie_along_the_limb_whoever_wears_the_sensor(sets):
@@ -73,3 +110,13 @@ def test_axes_lie_along_the_limb_whoever_wears_the_sensor(sets):
 def test_a_folder_without_motion_to_train_on_is_refused(tmp_path):
     with pytest.raises(InputError, match="no set of motion to train on"):
         list(motion_takes.motion_takes(tmp_path, CONTRACT, WRISTS))
+    with pytest.raises(InputError, match="no set of motion to test on"):
+        list(motion_takes.motion_takes(tmp_path, CONTRACT, WRISTS, test=True))
+
+
+def test_readers_that_simulate_nothing_draw_once(tmp_path):
+    recipe = load_recipe("mobind-mri").changed({"data.draws": 2})
+    with pytest.raises(InputError, match="draws = 2, but reader 'mri' simulates nothing"):
+        store_for(recipe, tmp_path, tmp_path / "windows")
+    with pytest.raises(InputError, match="draws = 0"):
+        load_recipe("multi3net").changed({"data.draws": 0})

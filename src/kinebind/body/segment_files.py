@@ -5,18 +5,15 @@ Imports no torch, so that the processes start fast and are small.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from functools import partial
 
-from kinebind._processes import workers
+from kinebind._processes import with_results
 from kinebind.body.segment_motion import SegmentMotion, segment_motion
 from kinebind.errors import InputError
 from kinebind.readers import read_motion
 from kinebind.readers.motion_sets import MotionFile
-
-_AHEAD = 4  # files a process that are read before their turn comes
 
 Runs = tuple[SegmentMotion, ...]
 
@@ -37,25 +34,4 @@ def read_all(files: Iterable[MotionFile], shortest_s: float, jobs: int = 1) -> I
     """
     if jobs < 1:
         raise InputError(f"{jobs} processes cannot read anything.", "Give 1 or more jobs.")
-    return _one_by_one(files, shortest_s) if jobs == 1 else _side_by_side(files, shortest_s, jobs)
-
-
-def _one_by_one(files: Iterable[MotionFile], shortest_s: float) -> Iterator[tuple[MotionFile, Runs | str]]:
-    for file in files:
-        yield file, read_runs(file, shortest_s)
-
-
-def _side_by_side(files: Iterable[MotionFile], shortest_s: float, jobs: int) -> Iterator[tuple[MotionFile, Runs | str]]:
-    pool = workers(jobs)
-    waiting: collections.deque[tuple[MotionFile, Future[Runs | str]]] = collections.deque()
-    try:
-        for file in files:
-            waiting.append((file, pool.submit(read_runs, file, shortest_s)))
-            if len(waiting) > _AHEAD * jobs:
-                first, result = waiting.popleft()
-                yield first, result.result()
-        while waiting:
-            first, result = waiting.popleft()
-            yield first, result.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return with_results(partial(read_runs, shortest_s=shortest_s), files, jobs)

@@ -8,7 +8,8 @@ The design of the encoders is the paper's as far as it is known: a linear embedd
 positions, one layer of attention with 8 heads, 256 numbers. Ours, where it is not: tokens are averaged and projected;
 series are read off the tokens by two convolutions, so that they keep their time; some tokens are hidden in the
 reconstruction, which would copy its input otherwise; windows that have the same text are no negatives of each other's
-text; pairs are averaged, so that their number does not weigh.
+text; pairs are averaged, so that their number does not weigh. For Multi3Net+: what lies around a sample is embedded
+with it (`stem_s`), and what is hidden is shown as a line, which the reconstruction need only correct (`hidden`).
 """
 
 from __future__ import annotations
@@ -33,13 +34,17 @@ from kinebind.nn.model import Embedded, Model, check_pairs, fill_unseen
 TURN_RATE = 3.0
 """rad/s that counts as one in the series, as 9.81 m/s² does."""
 TEXT, POSE = "text", "pose"
+HIDDEN = ("zero", "line")
 _KERNEL = 5
 
 
 @dataclass(frozen=True)
 class Multi3NetConfig:
     """sensors: parts of the contract that have an encoder; none means all. text: numbers of a sentence's embedding, 0
-    without text. hidden_share: of a sensor's patches, in the reconstruction. temperature, sensor_dropout: see `Model`.
+    without text. stem_s: seconds around each sample that are embedded with it; 0 is the sample alone. hidden_share: of
+    a sensor's patches, in the reconstruction; hidden: what is shown in their place, "zero", or the "line" from what is
+    before them to what follows, of which the reconstruction is then what differs. temperature, sensor_dropout: see
+    `Model`.
     """
 
     sensors: tuple[str, ...] = ()
@@ -49,7 +54,9 @@ class Multi3NetConfig:
     feedforward: int = 512
     dropout: float = 0.1
     text: int = 384
+    stem_s: float = 0.0
     hidden_share: float = 0.5
+    hidden: str = "zero"
     temperature: float = 0.07
     sensor_dropout: int = 0
 
@@ -61,6 +68,10 @@ class Multi3NetConfig:
             )
         if not 0.0 < self.hidden_share < 1.0:
             raise InputError(f"hidden_share = {self.hidden_share} is not between 0 and 1.", "Ours is 0.5.")
+        if self.hidden not in HIDDEN:
+            raise InputError(f"hidden = '{self.hidden}' is unknown.", f"Use one of: {', '.join(HIDDEN)}.")
+        if not 0.0 <= self.stem_s < float("inf"):
+            raise InputError(f"stem_s = {self.stem_s} is below zero.", "Give seconds; 0 embeds each sample alone.")
         if self.text < 0 or min(self.layers, self.feedforward) < 1:
             raise InputError("A size is below what makes sense.", "Check text, layers and feedforward.")
 
@@ -81,11 +92,12 @@ class Multi3NetLoss:
 
 
 class SeriesEncoder(nn.Module):
-    """Series (M, C, S) -> tokens (M, S, D), one a sample, and one vector (M, D)."""
+    """Series (M, C, S) at a rate -> tokens (M, S, D), one a sample, and one vector (M, D)."""
 
-    def __init__(self, channels: int, config: Multi3NetConfig) -> None:
+    def __init__(self, channels: int, rate_hz: float, config: Multi3NetConfig) -> None:
         super().__init__()
-        self.enter = nn.Linear(channels, config.width)
+        around = round(0.5 * config.stem_s * rate_hz)  # samples on either side
+        self.enter = nn.Conv1d(channels, config.width, 2 * around + 1, padding=around)
         layer = nn.TransformerEncoderLayer(
             config.width, config.heads, config.feedforward, config.dropout, activation="gelu", batch_first=True,
             norm_first=True,
@@ -95,7 +107,7 @@ class SeriesEncoder(nn.Module):
         self.project = nn.Linear(config.width, config.width)
 
     def forward(self, series: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.enter(series.transpose(1, 2))
+        x = self.enter(series).transpose(1, 2)
         tokens: Tensor = self.norm(self.attend(x + positions(x.shape[1], x.shape[2]).to(x)))
         return tokens, self.project(tokens.mean(dim=1))
 
@@ -135,8 +147,8 @@ class Multi3Net(Model):
             )
         self.at = [contract.parts.index(part) for part in self.sensors]
         channels, samples = len(contract.imu_channels), contract.imu_samples
-        self.imu = nn.ModuleList(SeriesEncoder(channels + 1, c) for _ in self.at)
-        self.pose = SeriesEncoder(len(contract.parts) * (POSE_CHANNELS + 1), c)
+        self.imu = nn.ModuleList(SeriesEncoder(channels + 1, contract.imu_rate_hz, c) for _ in self.at)
+        self.pose = SeriesEncoder(len(contract.parts) * (POSE_CHANNELS + 1), contract.pose_rate_hz, c)
         self.text = _text_encoder(c.text, c.width) if c.text else None
         self.pose2imu, self.reconstruct = (
             nn.ModuleList(SeriesDecoder(c.width, channels, samples) for _ in (self.at if weight else ()))
@@ -182,8 +194,11 @@ class Multi3Net(Model):
         """Each sensor's series (B, K, C, Ti) from what is left of it; hidden (B, K, Ti) bool: samples not shown."""
         if not len(self.reconstruct):
             raise InputError("This model has not learnt to reconstruct.", "Give [loss] reconstruct a weight.")
-        series = [self.reconstruct[k](self._felt(k, imu, hidden[:, k])[0]) for k in range(len(self.at))]
-        return torch.stack(series, dim=1) * self._units(imu)
+        shown = self._shown(imu[:, self.at], hidden)
+        units = self._units(imu)
+        told = [self.reconstruct[k](self._tokens(k, shown[:, k], hidden[:, k])[0]) for k in range(len(self.at))]
+        series = torch.stack(told, dim=1) * units
+        return series + shown if self.config.hidden == "line" else series
 
     def hidden_samples(self, batch: int, device: torch.device) -> Tensor:
         """(B, K, Ti) bool: patches drawn at random, a share `hidden_share` of each sensor's."""
@@ -234,12 +249,20 @@ class Multi3Net(Model):
         used = torch.stack([(found[a][1] & found[b][1]).any() for a, b in itertools.combinations(found, 2)])
         return {"contrast": torch.stack(list(pairs.values())).sum() / used.sum().clamp_min(1), **pairs}
 
-    def _felt(self, k: int, imu: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Tokens and vector of the k-th sensor of imu (B, N, C, Ti); what is hidden (B, Ti) is zero, and said so."""
-        own = imu[:, self.at[k]] / self._units(imu)[0, 0]
-        flag = torch.zeros_like(own[:, :1]) if hidden is None else hidden[:, None].to(own)
-        tokens, vector = self.imu[k](torch.cat([own * (1.0 - flag), flag], dim=1))
+    def _felt(self, k: int, imu: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens and vector of the k-th sensor of imu (B, N, C, Ti), of which nothing is hidden."""
+        own = imu[:, self.at[k]]
+        return self._tokens(k, own, torch.zeros_like(own[:, 0], dtype=torch.bool))
+
+    def _tokens(self, k: int, shown: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens and vector of what is shown (B, C, Ti) of the k-th sensor; hidden (B, Ti) bool is told as well."""
+        own = shown / self._units(shown)[0, 0]
+        tokens, vector = self.imu[k](torch.cat([own, hidden[:, None].to(own)], dim=1))
         return tokens, vector
+
+    def _shown(self, imu: Tensor, hidden: Tensor) -> Tensor:
+        """Series (B, K, C, Ti) with what is hidden (B, K, Ti) as the settings say."""
+        return bridged(imu, hidden) if self.config.hidden == "line" else imu * ~hidden[:, :, None]
 
     def _seen(self, pose: Tensor, pose_mask: Tensor) -> tuple[Tensor, Tensor]:
         filled = fill_unseen(pose, pose_mask).flatten(1, 2)
@@ -264,6 +287,27 @@ def positions(samples: int, width: int) -> Tensor:
     rate = torch.exp(-math.log(1e4) * torch.arange(width // 2) / (width // 2))
     angle = torch.arange(samples)[:, None] * rate
     return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+def bridged(series: Tensor, hidden: Tensor) -> Tensor:
+    """Series (..., C, T) with straight lines where it is hidden (..., T), and at an end the nearest sample that is not.
+
+    Where all is hidden it is zero.
+
+    >>> bridged(torch.tensor([[0.0, 9.0, 9.0, 6.0, 9.0]]), torch.tensor([False, True, True, False, True])).tolist()
+    [[0.0, 2.0, 4.0, 6.0, 6.0]]
+    """
+    count = hidden.shape[-1]
+    place = torch.arange(count, device=hidden.device).expand_as(hidden)
+    before = place.masked_fill(hidden, -1).cummax(dim=-1).values
+    after = place.masked_fill(hidden, count).flip(-1).cummin(dim=-1).values.flip(-1)
+    lower = torch.where(before < 0, after, before).clamp_max(count - 1)
+    upper = torch.where(after == count, before, after).clamp_min(0)
+    share = (place - lower) / (upper - lower).clamp_min(1)
+    low, high = (series.gather(-1, at[..., None, :].expand_as(series)) for at in (lower, upper))
+    line = low + share[..., None, :].to(series) * (high - low)
+    nothing = hidden.all(dim=-1)[..., None, None]
+    return torch.where(nothing, torch.zeros_like(series), torch.where(hidden[..., None, :], line, series))
 
 
 def _measured(imu: Tensor, imu_mask: Tensor) -> Tensor:

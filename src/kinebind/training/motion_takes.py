@@ -1,8 +1,9 @@
 """Takes simulated from sets of motion capture: worn sensors and a camera's keypoints, the file's name as its label.
 
 Sensors lie on the skin of their segments, their axes along these, with all errors of a good one; each file has a
-camera and sensors of its own, drawn from its name. A watch may lie in four ways, of which no pose tells: what is
-regressed from poses would be their mean, which is nothing. Sets that are there to test are never read.
+camera and sensors of its own, drawn from its name, and so has every further draw of it. A watch may lie in four ways,
+of which no pose tells: what is regressed from poses would be their mean, which is nothing. Sets that are there to test
+are read alone, and only where that is asked for.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import dataclasses
 import logging
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from kinebind._processes import with_results
 from kinebind.body.camera import random_camera
 from kinebind.body.detector import NORMAL, film
 from kinebind.body.imu_mounting import MountingEffects
@@ -32,7 +35,7 @@ _log = logging.getLogger("kinebind")
 
 MOTION = "motion"
 """The reader of a recipe that learns from simulated sensors."""
-_SPLITS = {"train": "train", "validate": "val"}
+_SPLITS = {"train": "train", "validate": "val", "test": "test"}
 _MOUNTING = MountingEffects(random_place=True, wander_m_per_sqrt_s=0.001, wander_rad_per_sqrt_s=0.01)
 ALIGNED, WATCH = (
     dataclasses.replace(BODY_WORN, mounting=dataclasses.replace(_MOUNTING, turn=turn)) for turn in ("aligned", "watch")
@@ -40,39 +43,68 @@ ALIGNED, WATCH = (
 """Sensors whose axes lie along the limb, as what is regressed from a pose must, and such as lie as watches do."""
 _FPS = 30.0
 _POINTS_FOR_CAMERA = 200
+_MOST_OFTEN = 6
+_Asked = tuple[MotionFile, str, int]
 
 
-def motion_takes(root: str | Path, contract: Contract, sites: Sequence[str], seed: int = 0) -> Iterator[Take]:
-    """A take of each file of motion under a folder of unpacked sets, each in one of its own name.
+def motion_takes(
+    root: str | Path, contract: Contract, sites: Sequence[str], *, draws: int = 1, jobs: int = 1, test: bool = False
+) -> Iterator[Take]:
+    """A take of each draw of each file of motion under a folder of unpacked sets, each in one of its own name.
 
-    sites: where sensors are worn. meta: `split` ("train" or "val", as the set is there for), `source`, `group`. Files
-    that cannot be read, or are shorter than a window, are left out, which is told. Raises InputError where there is
-    no such set.
+    sites: where sensors are worn. draws: how often a file to train on is simulated, and up to six times as often in
+    sets that have as many times fewer files than the largest, so that it does not drown them; one to validate, once.
+    jobs: processes that simulate. test: only the sets that are there to test, once, instead of all others.
+    meta: `split` ("train", "val" or "test", as the set is there for), `source`, `group`. Files that cannot be read, or
+    are shorter than a window, are left out, which is told. Raises InputError where there is no such set.
     """
     folder = Path(root)
-    sets = [own for own in MOTION_SETS.values() if own.use in _SPLITS and (folder / own.name).is_dir()]
-    if not any(own.use == "train" for own in sets):
-        known = ", ".join(own.name for own in MOTION_SETS.values() if own.use == "train")
-        raise InputError(f"{folder} holds no set of motion to train on.", f"Unpack one of them there: {known}.")
-    left_out: list[str] = []
-    for own in sets:
-        for file in own.files(folder / own.name):
-            try:
-                yield simulated_take(file, contract, sites, _SPLITS[own.use], seed)
-            except InputError as error:
-                left_out.append(f"{file.name}: {error.what}")
+    wanted = "test" if test else "train"
+    there = [own for own in MOTION_SETS.values() if (folder / own.name).is_dir()]
+    sets = [own for own in there if (own.use == "test") == test]
+    if not any(own.use == wanted for own in sets):
+        known = ", ".join(own.name for own in MOTION_SETS.values() if own.use == wanted)
+        raise InputError(f"{folder} holds no set of motion to {wanted} on.", f"Unpack one of them there: {known}.")
+    files = {own.name: list(own.files(folder / own.name)) for own in sets}
+    most = max(map(len, files.values()))
+    asked = [
+        (file, _SPLITS[own.use], draw)
+        for own in sets
+        for draw in range(draws * _as_often(len(files[own.name]), most) if own.use == "train" else 1)
+        for file in files[own.name]
+    ]
+    left_out: dict[str, str] = {}
+    for (file, *_), made in with_results(partial(_take_or_reason, contract, sites), asked, jobs):
+        if isinstance(made, Take):
+            yield made
+        else:
+            left_out[f"{file.source}/{file.name}"] = made
     if left_out:
-        _log.warning("%d files were left out, as %s", len(left_out), left_out[0])
+        name, reason = next(iter(left_out.items()))
+        _log.warning("%d files were left out, as %s: %s", len(left_out), name, reason)
 
 
-def simulated_take(file: MotionFile, contract: Contract, sites: Sequence[str], split: str, seed: int = 0) -> Take:
+def _as_often(files: int, most: int) -> int:
+    """How many draws of a set with so many files there are for one of the largest set."""
+    return max(1, min(_MOST_OFTEN, most // max(1, files)))
+
+
+def _take_or_reason(contract: Contract, sites: Sequence[str], asked: _Asked) -> Take | str:
+    file, split, draw = asked
+    try:
+        return simulated_take(file, contract, sites, split, draw)
+    except InputError as error:
+        return error.what
+
+
+def simulated_take(file: MotionFile, contract: Contract, sites: Sequence[str], split: str, draw: int = 0) -> Take:
     """One file's take; raises InputError where it cannot be read, lacks a site, or is shorter than a window."""
-    recording = simulated_recording(file, sites, seed, contract.window_s, ALIGNED)
+    recording = simulated_recording(file, sites, draw, contract.window_s, ALIGNED)
     return take_from_recording(recording.replace(meta=recording.meta | {"split": split}), contract)
 
 
 def simulated_recording(
-    file: MotionFile, sites: Sequence[str], seed: int = 0, least_s: float = 0.5, effects: ImuEffects = WATCH
+    file: MotionFile, sites: Sequence[str], draw: int = 0, least_s: float = 0.5, effects: ImuEffects = WATCH
 ) -> Recording:
     """A file's body with sensors at sites, before a camera, its label over all of it; meta: `source`, `group`.
 
@@ -81,7 +113,7 @@ def simulated_recording(
     motion = read_motion(file.path, **file.options)
     if motion.duration_s < least_s:
         raise InputError(f"{file.name} lasts {motion.duration_s:.1f} s.", "Leave it out.")
-    rng = np.random.default_rng([seed, zlib.crc32(f"{file.source}/{file.name}".encode())])
+    rng = np.random.default_rng([draw, zlib.crc32(f"{file.source}/{file.name}".encode())])
     body = posture(motion)
     imus = simulate_imus(body, sites, rng=rng, effects=effects)
     points = coco17_world(body)

@@ -63,6 +63,7 @@ class DataConfig:
     """Which windows are learnt from, chosen by and tested on.
 
     reader: the data set's reader, as `kinebind data` calls it; "" where recordings are given by hand.
+    draws: how often each file to train on is simulated, by readers that simulate (see `motion_takes`).
     stride_s: from a window's start to the next one's, seconds. random_phase: draw the first window's start anew in
         every epoch of training. drop_unlabelled: leave out windows most of which has no label.
     classes: the labels, in the order of their numbers; where empty, labels are not used; "all" alone stands for all
@@ -74,6 +75,7 @@ class DataConfig:
     """
 
     reader: str = ""
+    draws: int = 1
     stride_s: float = 2.0
     random_phase: bool = False
     drop_unlabelled: bool = False
@@ -84,6 +86,7 @@ class DataConfig:
     test: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        _at_least("data", self, draws=1)
         for name in (*SPLITS, "classes"):
             values = getattr(self, name)
             twice = sorted({v for v in values if values.count(v) > 1})

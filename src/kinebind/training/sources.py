@@ -43,15 +43,21 @@ def takes_from(reader: str, root: str | Path, contract: Contract) -> Iterator[Ta
             yield _take_from_channels(seen, person.channels, contract)
 
 
-def store_for(recipe: Recipe, data: str | Path, folder: str | Path) -> WindowStore:
+def store_for(recipe: Recipe, data: str | Path, folder: str | Path, *, jobs: int = 1) -> WindowStore:
     """A store of a data set's windows for a recipe, with the labels' sentences where its model learns text.
 
-    Raises InputError as `takes_from`, `store_from_recordings` and, for text, `sentence_encoder` do.
+    jobs: processes that simulate, where anything is. Raises InputError where a reader that simulates nothing should
+    draw several times, and as `takes_from`, `store_from_recordings` and, for text, `sentence_encoder` do.
     """
     encoder = Remembered(sentence_encoder(), user_cache() / "sentences") if recipe.sentence_size else None
     if recipe.data.reader == MOTION:
-        takes = motion_takes(data, recipe.contract, recipe.sensor_sites)
+        takes = motion_takes(data, recipe.contract, recipe.sensor_sites, draws=recipe.data.draws, jobs=jobs)
     else:
+        if recipe.data.draws > 1:
+            raise InputError(
+                f"[data] draws = {recipe.data.draws}, but reader '{recipe.data.reader}' simulates nothing.",
+                f'Leave draws out, or read motion capture (reader = "{MOTION}").',
+            )
         takes = takes_from(recipe.data.reader, data, recipe.contract)
     return store_from_recordings(takes, recipe.contract, folder, encoder)
 
