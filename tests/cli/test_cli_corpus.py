@@ -54,6 +54,31 @@ def test_the_same_as_json(kinebind, data, tmp_path):
     assert list(shown["sources"]["cmu-expmap"]["labels"]) == ["walking"]
 
 
+def test_captions_cut_and_name_clips(kinebind, data, tmp_path):
+    table, out = tmp_path / "captions.csv", tmp_path / "train.kbcorpus"
+    table.write_text(
+        "file,text,start_s,end_s\nwalking/walking_3,a slow walk,0.5,2\nwalking/x,z,0,1\n", encoding="utf-8"
+    )
+    said = kinebind("corpus", "build", "--data", data, "--captions", table, "--out", out)
+    assert said.code == 0, said
+    told = " ".join(said.err.split())
+    assert "1 captions are about 1 of 8 files, of which only that is taken. 1 captions are about others." in told
+    labels = kinebind("corpus", "show", out, "--json").json["sources"]["cmu-expmap"]["labels"]
+    hours = {"walking": pytest.approx(6 * 2.5 / 3600, rel=0.01), "a slow walk": pytest.approx(1.5 / 3600, rel=0.01)}
+    assert labels == hours
+
+
+def test_captions_of_other_motion_are_refused_with_examples(kinebind, data, tmp_path):
+    table, out = tmp_path / "captions.csv", tmp_path / "train.kbcorpus"
+    table.write_text("file,text\nKIT/3/kick_poses,a kick\n", encoding="utf-8")
+    said = kinebind("corpus", "build", "--data", data, "--captions", table, "--out", out)
+    assert said.code != 0
+    told = " ".join(said.err.split())
+    assert "None of the 1 captions is about one of the 8 files." in told
+    assert "They are about motions such as KIT/3/kick_poses, the files are called such as" in told
+    assert not out.exists()
+
+
 def test_a_folder_of_ones_own(kinebind, data, tmp_path):
     out = tmp_path / "both.kbcorpus"
     words = ["--source", f"mine={tmp_path / 'own'}", "--source", "cmu-expmap", "--data", data]

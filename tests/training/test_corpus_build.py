@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
+import math
 
 import numpy as np
 import pytest
@@ -13,9 +15,10 @@ from kinebind.body.made_up import made_up_motion
 from kinebind.body.segment_files import read_runs
 from kinebind.body.segment_motion import JOINTS, joints_world
 from kinebind.errors import InputError
-from kinebind.readers.motion_sets import MOTION_SETS, MotionFile, motion_files
+from kinebind.readers.motion_sets import MOTION_SETS, Doing, MotionFile, motion_files
 from kinebind.training.corpus import Corpus
 from kinebind.training.corpus_build import build_corpus
+from kinebind.training.draw.words import meanings
 
 
 @pytest.fixture
@@ -53,6 +56,25 @@ def test_every_file_is_accounted_for(folder, tmp_path, caplog, jobs):
     assert built.hours == pytest.approx(corpus.hours)
 
 
+def test_of_what_captions_are_about_nothing_else_is_taken(folder, tmp_path):
+    """Two stretches, one described twice, one reaching beyond the end; and one that is too short."""
+    wave = next(file for file in motion_files("mine", folder) if file.name == "anna/wave-hello_01")
+    doings = (
+        Doing(1.0, 3.0, ("wave", "a person | says hello")), Doing(2.5, math.inf, ("go on",)),
+        Doing(0.0, 0.4, ("blink",)),
+    )  # fmt: skip
+    out = tmp_path / "told.kbcorpus"
+    build_corpus([dataclasses.replace(wave, doings=doings)], out, {"mine": ""})
+    corpus = Corpus.open(out)
+    assert corpus.names == ("anna/wave-hello_01", "anna/wave-hello_01#2")
+    assert corpus.labels == ("wave | a person / says hello", "go on")
+    assert corpus.frames.tolist() == [121, 211]
+    assert meanings(corpus.labels)[0] == ("wave", "a person / says hello")
+    whole = tmp_path / "whole.kbcorpus"
+    build_corpus([wave], whole, {"mine": ""})
+    np.testing.assert_array_equal(corpus.motion(0).root_world, Corpus.open(whole).motion(0).root_world[60:181])
+
+
 def test_nothing_to_build_of_leaves_nothing(folder, tmp_path):
     bad = [file for file in motion_files("mine", folder) if file.path.suffix == ".bvh"]
     with pytest.raises(InputError, match="no motion to make a corpus of"):
@@ -66,7 +88,7 @@ def test_a_sets_options_reach_the_reader(tmp_path):
     """A set's options reach the reader: with a wrong one the file is skipped, with the reason."""
     np.savez(tmp_path / "a.npz", poses=np.zeros((200, 66)), trans=np.zeros((200, 3)), mocap_framerate=100.0)
     whole = MotionFile(tmp_path / "a.npz", "amass", "s", "a", "", {"up": "y"})
-    (run,) = read_runs(whole, 1.0)
+    ((run, _),) = read_runs(whole, 1.0)
     assert run.rate_hz == pytest.approx(100.0)
     assert "'x' is no upward axis" in read_runs(MotionFile(tmp_path / "a.npz", "amass", "s", "a", "", {"up": "x"}), 1.0)
 

@@ -52,6 +52,19 @@ def test_sets_to_train_and_to_validate_are_read_and_those_to_test_are_not(sets, 
         assert np.isfinite(take.pose).mean() > 0.7
 
 
+def test_captions_beside_the_sets_say_what_is_done_when(sets):
+    (sets / "captions").mkdir()
+    (sets / "captions" / "mine.csv").write_text(
+        "file,text,start_s,end_s\nraise-arms_1,raise both arms,1,3\nraise-arms_1,arms go up,1,3\nnobody,rests,0,1\n",
+        encoding="utf-8",
+    )
+    mine, other = motion_takes.motion_takes(sets, CONTRACT, WRISTS)
+    assert [(label.start_s, label.end_s, label.name) for label in mine.labels] == [
+        (pytest.approx(1.0, abs=0.05), pytest.approx(3.0, abs=0.05), "raise both arms | arms go up")
+    ]
+    assert other.labels[0].name == "raise both arms | arms go up"  # a file of the same name
+
+
 def test_sets_to_test_are_read_alone_where_that_is_asked_for(sets):
     (take,) = motion_takes.motion_takes(sets, CONTRACT, WRISTS, test=True)
     assert take.name == "secret/raise-arms_1"

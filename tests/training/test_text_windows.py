@@ -13,6 +13,7 @@ from kinebind import InputError, Label
 from kinebind.tasks.recognise.prompts import prompts
 from kinebind.training.batches import make_batch
 from kinebind.training.loop import train
+from kinebind.training.phrases import label_of
 from kinebind.training.recipe import recipe_from_text
 from kinebind.training.settings import DataConfig
 from kinebind.training.store import open_store, store_from_recordings
@@ -53,6 +54,14 @@ def test_a_store_keeps_each_labels_sentences(store):
     assert again.encoder == "letters"
     assert again.text.shape == (2, 4, 8)
     np.testing.assert_array_equal(again.text[1], Letters().encode(prompts("clap")))
+
+
+def test_several_phrases_of_a_label_take_turns(recipe, tmp_path):
+    take = made_up_windows.take("1", recipe.contract)
+    take = dataclasses.replace(take, labels=(Label(0.0, 4.0, label_of(["Clap!", "a person applauds"])),))
+    (text,) = store_from_recordings([take], recipe.contract, tmp_path, Letters()).text
+    expected = [prompts("Clap!")[0], prompts("a person applauds")[1], prompts("Clap!")[2]]
+    np.testing.assert_array_equal(text[:3], Letters().encode(expected))
 
 
 def test_a_window_has_its_labels_sentences_or_none(store, recipe):

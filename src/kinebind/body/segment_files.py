@@ -15,16 +15,27 @@ from kinebind.errors import InputError
 from kinebind.readers import read_motion
 from kinebind.readers.motion_sets import MotionFile
 
-Runs = tuple[SegmentMotion, ...]
+Runs = tuple[tuple[SegmentMotion, tuple[str, ...]], ...]
+"""Stretches, each with the phrases that say what is done in it."""
 
 
 def read_runs(file: MotionFile, shortest_s: float) -> Runs | str:
-    """A file's unbroken stretches that last `shortest_s` or longer; or, naming the file, why it cannot be read."""
+    """A file's unbroken stretches that last `shortest_s` or longer, of what captions are about where there are some.
+
+    Or, naming the file, why it cannot be read.
+    """
     try:
         motion = segment_motion(read_motion(file.path, **file.options))
     except InputError as error:
         return str(error if str(file.path) in error.what else error.at(str(file.path)))
-    return tuple(dataclasses.replace(run, notes=()) for run in motion.whole_runs(shortest_s))
+    motion = dataclasses.replace(motion, notes=())
+    if not file.doings:
+        return tuple((run, (file.label,)) for run in motion.whole_runs(shortest_s))
+    return tuple(
+        (run, doing.phrases)
+        for doing in file.doings
+        for run in motion.between(doing.start_s, doing.end_s).whole_runs(shortest_s)
+    )
 
 
 def read_all(files: Iterable[MotionFile], shortest_s: float, jobs: int = 1) -> Iterator[tuple[MotionFile, Runs | str]]:

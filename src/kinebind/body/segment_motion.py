@@ -133,6 +133,13 @@ class SegmentMotion:
         """Seconds from the first frame to the last."""
         return max(len(self.root_world) - 1, 0) / self.rate_hz
 
+    def between(self, start_s: float, end_s: float) -> SegmentMotion:
+        """Its frames from start_s to end_s, seconds from the first; there may be none."""
+        inside = (self.time_s >= start_s - 1e-9) & (self.time_s <= end_s + 1e-9)
+        return dataclasses.replace(
+            self, rot_world_from_segment=self.rot_world_from_segment[inside], root_world=self.root_world[inside]
+        )
+
     def whole_runs(self, shortest_s: float = 0.0) -> Iterator[SegmentMotion]:
         """Its unbroken stretches, of which nothing is missing, that last `shortest_s` or longer."""
         whole = whole_rows(self.rot_world_from_segment) & whole_rows(self.root_world)

@@ -14,6 +14,7 @@ from kinebind.cli.console import Screen
 from kinebind.cli.corpus_add import add
 from kinebind.errors import InputError
 from kinebind.output.folder import check_out
+from kinebind.readers.motion_captions import read_motion_captions, with_captions
 from kinebind.readers.motion_sets import MOTION_SETS, MotionFile, motion_files
 
 _SHOWN = 12  # labels of a source that a person is shown; --json has them all
@@ -37,6 +38,10 @@ def build(
             help="A set to take, or any folder of motion under a name. By default all for training.",
         ),
     ] = None,
+    captions: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="What is done when: HumanML3D's or KIT-ML's folder, a .json, or a table."),
+    ] = None,
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes that read.")] = 1,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -54,6 +59,8 @@ def build(
         terms[name] = known.terms if known else _UNKNOWN_TERMS
         if known and known.use != "train":
             screen.say(f"{name} is there to {known.use}: train nothing on it.")
+    if captions:
+        files = _captioned(files, captions, screen)
     # Here, because this imports torch.
     from kinebind.training.corpus_build import SHORTEST_S, build_corpus
 
@@ -76,6 +83,25 @@ def build(
         "sources": list(terms), "skipped": [{"file": str(path), "why": why} for path, why in built.skipped],
     })  # fmt: skip
     return 0
+
+
+def _captioned(files: list[MotionFile], paths: list[Path], screen: Screen) -> list[MotionFile]:
+    """The files with what captions say of them, which is told; raises InputError where they say nothing of any."""
+    captions = [own for path in paths for own in read_motion_captions(path)]
+    out, of_none = with_captions(files, captions)
+    if of_none == len(captions):
+        raise InputError(
+            f"None of the {len(captions)} captions is about one of the {len(files)} files.",
+            f"They are about motions such as {captions[0].file}, the files are called such as {files[0].name}."
+            if captions and files
+            else "Name captions that are about the files of --source.",
+        )
+    about = sum(bool(file.doings) for file in out)
+    screen.say(
+        f"{len(captions) - of_none} captions are about {about} of {len(out)} files, of which only that is taken. "
+        f"{of_none} captions are about others."
+    )
+    return out
 
 
 def _sources(data: Path | None, given: list[str]) -> dict[str, Path]:

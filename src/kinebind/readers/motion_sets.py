@@ -19,11 +19,21 @@ Use = Literal["train", "validate", "test"]
 
 
 @dataclass(frozen=True)
+class Doing:
+    """What is done from start_s to end_s of a file, seconds from its first frame, in one or more phrases."""
+
+    start_s: float
+    end_s: float
+    phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class MotionFile:
     """One file of motion and what its set knows of it.
 
     group: who or what moves, as far as that is told. label: what is done, in plain words; "" where nobody says.
-    options: for `kinebind.readers.read_motion`.
+    options: for `kinebind.readers.read_motion`. doings: what is done when, where captions say it; then only these
+    stretches are taken, in place of the whole file and its label.
     """
 
     path: Path
@@ -32,6 +42,7 @@ class MotionFile:
     name: str
     label: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    doings: tuple[Doing, ...] = ()
 
 
 @dataclass(frozen=True)

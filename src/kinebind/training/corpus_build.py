@@ -10,6 +10,7 @@ from pathlib import Path
 from kinebind.body.segment_files import read_all
 from kinebind.readers.motion_sets import MotionFile
 from kinebind.training.corpus_file import written_corpus
+from kinebind.training.phrases import label_of
 
 SHORTEST_S = 1.0
 """Clips that are shorter are left out: no window fits."""
@@ -52,9 +53,9 @@ def build_corpus(files: Iterable[MotionFile], out: str | Path, terms: Mapping[st
                 too_short += 1
                 _log.debug("Left out, shorter than %g s: %s", SHORTEST_S, file.path)
             else:
-                for k, run in enumerate(runs):
+                for k, (run, phrases) in enumerate(runs):
                     name = file.name if k == 0 else f"{file.name}#{k + 1}"
-                    writer.add(run, source=file.source, group=file.group, label=file.label, name=name)
+                    writer.add(run, source=file.source, group=file.group, label=label_of(phrases), name=name)
             if count % _TELL == 0:
                 _log.info("%d files: %d clips, %.2f hours.", count, writer.clips, writer.seconds / 3600.0)
     size_bytes = Path(out).stat().st_size

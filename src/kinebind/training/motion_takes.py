@@ -27,14 +27,17 @@ from kinebind.body.segments import posture
 from kinebind.errors import InputError
 from kinebind.nn.contract import Contract
 from kinebind.readers import read_motion
+from kinebind.readers.motion_captions import captions_below, with_captions
 from kinebind.readers.motion_sets import MOTION_SETS, MotionFile
 from kinebind.recording import Label, Recording
+from kinebind.training.phrases import label_of
 from kinebind.training.takes import Take, take_from_recording
 
 _log = logging.getLogger("kinebind")
 
 MOTION = "motion"
 """The reader of a recipe that learns from simulated sensors."""
+CAPTIONS = "captions"
 _SPLITS = {"train": "train", "validate": "val", "test": "test"}
 _MOUNTING = MountingEffects(random_place=True, wander_m_per_sqrt_s=0.001, wander_rad_per_sqrt_s=0.01)
 ALIGNED, WATCH = (
@@ -54,7 +57,8 @@ def motion_takes(
 
     sites: where sensors are worn. draws: how often a file to train on is simulated, and up to six times as often in
     sets that have as many times fewer files than the largest, so that it does not drown them; one to validate, once.
-    jobs: processes that simulate. test: only the sets that are there to test, once, instead of all others.
+    jobs: processes that simulate. test: only the sets that are there to test, once, instead of all others. Captions in
+    a folder `CAPTIONS` beside the sets (see `read_motion_captions`) say what is done when.
     meta: `split` ("train", "val" or "test", as the set is there for), `source`, `group`. Files that cannot be read, or
     are shorter than a window, are left out, which is told. Raises InputError where there is no such set.
     """
@@ -65,7 +69,8 @@ def motion_takes(
     if not any(own.use == wanted for own in sets):
         known = ", ".join(own.name for own in MOTION_SETS.values() if own.use == wanted)
         raise InputError(f"{folder} holds no set of motion to {wanted} on.", f"Unpack one of them there: {known}.")
-    files = {own.name: list(own.files(folder / own.name)) for own in sets}
+    captions = captions_below(folder / CAPTIONS)
+    files = {own.name: with_captions(own.files(folder / own.name), captions)[0] for own in sets}
     most = max(map(len, files.values()))
     asked = [
         (file, _SPLITS[own.use], draw)
@@ -120,6 +125,16 @@ def simulated_recording(
     camera = random_camera(rng, points[:: max(1, len(points) // _POINTS_FOR_CAMERA)])
     poses = film(body, camera, rate_hz=_FPS, errors=NORMAL, rng=rng)
     start_s, end_s = float(motion.time_s[0]), float(motion.time_s[-1])
-    labels = (Label(start_s, end_s, file.label),) if file.label else ()
+    labels = _labels(file, start_s, end_s)
     meta = {"source": file.source, "group": file.group}
     return Recording((poses,), imus, labels=labels, name=f"{file.source}/{file.name}", meta=meta)
+
+
+def _labels(file: MotionFile, start_s: float, end_s: float) -> tuple[Label, ...]:
+    """What captions say is done, on the file's own clock, or else its label from beginning to end."""
+    if not file.doings:
+        return (Label(start_s, end_s, file.label),) if file.label else ()
+    stretches = (
+        (max(start_s + own.start_s, start_s), min(start_s + own.end_s, end_s), own.phrases) for own in file.doings
+    )
+    return tuple(Label(a, b, label_of(phrases)) for a, b, phrases in stretches if a < b)

@@ -30,6 +30,7 @@ from kinebind.nn.sentences import SentenceEncoder
 from kinebind.recording import Label, Recording
 from kinebind.store import written_whole
 from kinebind.tasks.recognise.prompts import TEMPLATES, prompts
+from kinebind.training.phrases import phrases_of
 from kinebind.training.takes import Float32, Take, take_from_recording
 
 _VERSION = 1
@@ -226,9 +227,15 @@ class _GrowingNpy:
 
 def _embedded(names: Sequence[str], encoder: SentenceEncoder) -> Float32:
     """(L, P, E) the phrases of each label. Raises InputError for a label that says nothing in words."""
-    phrases = [prompts(name) for name in names]
+    phrases = [_phrases(name) for name in names]
     flat = encoder.encode([phrase for own in phrases for phrase in own])
     return flat.reshape(len(names), len(TEMPLATES), encoder.size)
+
+
+def _phrases(label: str) -> list[str]:
+    """As many as there are templates, of a label's own phrases in turn."""
+    own = phrases_of(label)
+    return [prompts(own[k % len(own)])[k] for k in range(len(TEMPLATES))]
 
 
 def _label_of_frames(labels: tuple[Label, ...], frames: int, rate_hz: float, names: list[str]) -> npt.NDArray[np.int32]:

@@ -8,6 +8,11 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from kinebind.training.draw.vocabulary import VOCABULARY, sentences
+from kinebind.training.phrases import phrases_of
+
+_SIDES = re.compile(r"\b(left|right|(?:(?:counter|anti)[ -]?)?clockwise)\b", re.IGNORECASE)
+_MIRRORED = {"left": "right", "right": "left", "clockwise": "counterclockwise"}
+"""Whatever runs against the clock is mirrored by what runs with it."""
 
 
 def meanings(labels: Sequence[str]) -> list[tuple[str, ...]]:
@@ -16,17 +21,21 @@ def meanings(labels: Sequence[str]) -> list[tuple[str, ...]]:
     >>> meanings(["wave right hand"])[:2]
     [('wave right hand',), ('wave left hand',)]
     """
-    out = [(mirrored_words(label) if flip else label,) for label in labels for flip in (False, True)]
+    out = [
+        tuple(mirrored_words(phrase) if flip else phrase for phrase in phrases_of(label))
+        for label in labels
+        for flip in (False, True)
+    ]
     return out + [tuple(sentences(m, flip)) for m in VOCABULARY for flip in (False, True)]
 
 
 def mirrored_words(text: str) -> str:
-    """A text with left and right exchanged.
+    """A text with left and right exchanged, and the ways of a clock.
 
-    >>> mirrored_words("walk turn left")
-    'walk turn right'
+    >>> mirrored_words("walk turn left"), mirrored_words("a circle counter-clockwise")
+    ('walk turn right', 'a circle clockwise')
     """
-    return re.sub(r"\b(left|right)\b", lambda m: "right" if m[1] == "left" else "left", text)
+    return _SIDES.sub(lambda m: _MIRRORED.get(m[0].lower(), "clockwise"), text)
 
 
 def meaning_of_clip(label: Tensor, mirrored: Tensor) -> Tensor:
