@@ -27,7 +27,10 @@ _PANEL = "Poses from the video"
 PoseModel = Annotated[
     Path | None,
     typer.Option(
-        "--pose-model", metavar="FILE", help="A MediaPipe .task, or an RTMPose .onnx.", rich_help_panel=_PANEL
+        "--pose-model",
+        metavar="FILE",
+        help="A MediaPipe .task, an RTMPose .onnx, or rtmlib[:MODE].",
+        rich_help_panel=_PANEL,
     ),
 ]
 Detector = Annotated[
@@ -65,6 +68,12 @@ def backend_by(pose_model: Path | None, detector: Path | None) -> Iterator[PoseB
 
     Raises InputError where a file is none of a model, or what it needs is not installed.
     """
+    from kinebind.video.rtmlib_models import is_rtmlib, rtmlib_files
+
+    if is_rtmlib(pose_model):
+        if detector is not None:
+            raise InputError("rtmlib brings a detector of its own.", "Leave --detector out.")
+        detector, pose_model = rtmlib_files(str(pose_model))
     if detector is not None and (pose_model is None or pose_model.suffix.lower() != ".onnx"):
         raise InputError(
             "--detector goes with an RTMPose model.", "Give both: --detector det.onnx --pose-model pose.onnx."
