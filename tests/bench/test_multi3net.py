@@ -80,7 +80,7 @@ def test_variants_are_trained_once_and_judged(store, tmp_path, monkeypatch):
     monkeypatch.setattr(multi3net, "_store", lambda data, folder: store)
     assert multi3net.work(tmp_path, tmp_path, small=True, minutes=1e-9)  # stopped before anything
     assert multi3net.work(tmp_path, tmp_path, small=True) == []
-    when = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("best.safetensors")}
+    when = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("last.safetensors")}
     assert len(when) == len(multi3net.VARIANTS)
     assert multi3net.work(tmp_path, tmp_path, small=True) == []
     monkeypatch.setattr(multi3net, "labelled", lambda *_, **__: {})
