@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -102,8 +103,9 @@ def _fit(separator: Separator, lines: list[str]) -> tuple[float, int]:
     return count / len(lines) * sum(map(is_number, cells)) / len(cells), width
 
 
+@functools.lru_cache(maxsize=4)
 def find_dialect(head: Head) -> Dialect:
-    """How the table of a text file is written.
+    """How the table of a text file is written; asked by whoever may read it, so the last few answers are remembered.
 
     Raises InputError for binary files, for files without rows of numbers (a header alone), for decimal commas
     in a comma-separated file, and where header and rows differ in width.
