@@ -5,6 +5,7 @@ Windows are cut and changed anew at every step. The weights that answer are an a
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import math
@@ -114,7 +115,7 @@ def fit(
         if config.mixed:
             streams, target = _mixed(streams, target, config.mixed, generator)
         model.train()
-        with bf16_where_quick(target.device):
+        with bf16_where_quick(target.device) if model.bf16 else contextlib.nullcontext():
             logits = model(streams)
         loss = functional.cross_entropy(logits.float(), target, label_smoothing=config.smoothing)
         total = loss + config.balance * model.balance()
