@@ -81,6 +81,7 @@ def build(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the windows' arrays are written.")],
     *,
     set: own.Changes = None,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes that simulate, of motion capture.")] = 1,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -94,7 +95,7 @@ def build(
     from kinebind.training.windows import absent_groups, entries_by_split, windows_of
 
     with screen.busy(f"Reading {folder}"), screen.logging():
-        store = store_for(chosen, folder, out)
+        store = store_for(chosen, folder, out, jobs=jobs)
     entries = entries_by_split(store, chosen.data)
     length_s = sum(entry.pose_count for entry in store.entries) / chosen.contract.pose_rate_hz
     splits = {
