@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -79,8 +79,8 @@ class MediaPipeBackend:
         found = list(self._threads.map(lambda square: self._one_of(image, square), squares))
         seen = [person for group in found for person in group]
         missing = [k for k, box in enumerate(around) if not _who_is_in(box, found[k]) and not _hidden(box, seen)]
-        for k, more in zip(missing, self._threads.map(lambda k: self._again(image, around[k]), missing), strict=True):
-            found[k] += more
+        for k, more in self._again(image, {k: around[k] for k in missing}).items():
+            found[k].append(more)
         seen = [person for group in found for person in group]
         expected = [person for box, group in zip(around, found, strict=True) for person in _who_is_in(box, group)]
         if search:
@@ -110,14 +110,24 @@ class MediaPipeBackend:
         finally:
             self._one.put(landmarker)
 
-    def _again(self, image: Image, box: FloatArray) -> list[Seen]:
-        """Who was not found in a box, looked for in other ways."""
-        for side, quarters, evened in _AGAIN:
-            people = self._one_of(image, _square_around(box, side), quarters=quarters, evened=evened)
-            there = overlap(box[None], boxes_px(_keypoints(people)))[0]
-            if there.max(initial=0.0) >= _AT_PLACE:
-                return [people[int(there.argmax())]]
-        return []
+    def _again(self, image: Image, boxes: Mapping[int, FloatArray]) -> dict[int, Seen]:
+        """Who was not found in these boxes, by number, looked for in the other ways; two ways at a time for each."""
+        out: dict[int, Seen] = {}
+        for start in range(0, len(_AGAIN), 2):
+            tries = [(k, way) for k in boxes if k not in out for way in _AGAIN[start : start + 2]]
+            for (k, _), person in zip(
+                tries, self._threads.map(lambda own: self._in(image, boxes, *own), tries), strict=True
+            ):
+                if person is not None:
+                    out.setdefault(k, person)
+        return out
+
+    def _in(self, image: Image, boxes: Mapping[int, FloatArray], k: int, way: tuple[float, int, bool]) -> Seen | None:
+        """Who is found in a box in one of the ways of `_AGAIN`."""
+        side, quarters, evened = way
+        people = self._one_of(image, _square_around(boxes[k], side), quarters=quarters, evened=evened)
+        there = overlap(boxes[k][None], boxes_px(_keypoints(people)))[0]
+        return people[int(there.argmax())] if there.max(initial=0.0) >= _AT_PLACE else None
 
     def _looked_at(
         self, landmarker: Any, image: Image, square: FloatArray, *, quarters: int = 0, evened: bool = False
