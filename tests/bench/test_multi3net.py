@@ -10,6 +10,7 @@ from kinebind import Label
 from kinebind.bench import multi3net
 from kinebind.bench.multi3net_head import WristRecogniser, series_r, with_norms
 from kinebind.nn.recogniser import Streams
+from kinebind.training.step import recall_at_1
 from kinebind.training.store import store_from_recordings
 from kinebind.training.takes import Take
 
@@ -55,6 +56,14 @@ def test_correlation_is_that_of_numpy_and_counts_what_it_should():
     first = [np.corrcoef(told[b, 0], true[b, 0])[0, 1] for b in range(3)]
     np.testing.assert_allclose(series_r(torch.tensor(told), torch.tensor(true)).numpy(), first, atol=1e-6)
     assert with_norms(torch.ones(1, 6, 2))[0, :, 0].tolist() == pytest.approx([3**0.5, 3**0.5])
+
+
+def test_hits_are_the_recall_of_both_directions():
+    felt, seen = torch.randn(2, 40, 5, generator=torch.Generator().manual_seed(0))
+    seen = felt + 0.5 * seen
+    expected = 0.5 * (recall_at_1(felt, seen) + recall_at_1(seen, felt))
+    assert 0.2 < expected < 1.0
+    assert multi3net.hits(felt, seen).mean() == pytest.approx(float(expected))
 
 
 def test_the_head_looks_at_what_was_measured_alone():

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from kinebind.bench.har_data import LOOKS, UTD_WRIST, few, utd_split
 from kinebind.bench.measured import Cases, Measured, figures
@@ -37,7 +38,6 @@ from kinebind.training.motion_takes import motion_takes
 from kinebind.training.recipe import Recipe, load_recipe
 from kinebind.training.recognise_tuning import RecogniseTuning, fit, logits_of
 from kinebind.training.sources import store_for
-from kinebind.training.step import recall_at_1
 from kinebind.training.store import WindowStore, open_store, store_from_recordings
 from kinebind.training.windows import Windows, split_windows
 
@@ -141,8 +141,7 @@ def judged(model: Multi3Net, store: WindowStore, split: str) -> Measured:
     for suffix, which in chosen.items():
         if which.any():
             felt, seen = (torch.from_numpy(own[key][which]) for key in ("felt", "seen"))
-            r1 = 0.5 * (recall_at_1(felt, seen) + recall_at_1(seen, felt))
-            out[f"m3_imu_pose_r1{suffix}"] = Cases(np.array([r1]))
+            out[f"m3_imu_pose_r1{suffix}"] = Cases(hits(felt, seen))
             out |= {f"{key}{suffix}": Cases(own[key][which]) for key in _SERIES if key in own}
         out[f"m3_windows{suffix}"] = Cases(np.array([which.sum()]))
     return out
@@ -181,6 +180,14 @@ def _of_windows(model: Multi3Net, store: WindowStore, windows: Windows) -> dict[
             for key, series in (("recon_r", told), ("recon_line_r", bridged(true, hidden))):
                 rows[key].append(_mean_r(series.flatten(0, 1), true.flatten(0, 1), wrists, hidden.flatten(0, 1)))
     return {key: np.concatenate(parts) for key, parts in rows.items()}
+
+
+def hits(felt: torch.Tensor, seen: torch.Tensor) -> np.ndarray:
+    """(B,) whether each of the vectors (B, D) finds its pair among all, the mean of both directions."""
+    scores = functional.normalize(felt, dim=-1) @ functional.normalize(seen, dim=-1).T
+    own = torch.arange(len(scores))
+    found = (scores.argmax(dim=1) == own).double() + (scores.argmax(dim=0) == own)
+    return np.asarray(0.5 * found.numpy())
 
 
 def labelled(
