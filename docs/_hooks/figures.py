@@ -2,8 +2,8 @@
 
 `{{ sync.sim_median_ms }}` is that metric of results/sync.json, `{{ sync.sim_median_ms <= 10 }}` with its aim, and
 `{{ sync.sim_within_33ms | .3f }}` in another format. With `sim_median_ms_lo` and `_hi` beside it the interval follows
-in brackets. `{{ missed }}` lists the page's aims that are not met, `{{ sync.about }}` tells how the figures were made,
-and `{{ formats }}` is a table of all formats. What was not measured says so.
+in brackets, unless it has no width. `{{ missed }}` lists the page's aims that are not met, `{{ sync.about }}` tells how
+the figures were made, and `{{ formats }}` is a table of all formats. What was not measured says so.
 
 The README and the model card are shown as they are, without a hook. There a figure stands before the name of its
 metric in a comment, `2.3 ms <!-- sync.sim_median_ms -->`; running this file brings all of them up to date.
@@ -54,7 +54,7 @@ def figure(match: re.Match[str], results: dict[str, dict[str, Any]]) -> str:
     if metrics.get(key) is None:
         return NOT_MEASURED
     text = shown(metrics[key], match["format"])
-    if f"{key}_lo" in metrics:
+    if f"{key}_lo" in metrics and metrics[f"{key}_lo"] < metrics[f"{key}_hi"]:
         ends = (shown(metrics[f"{key}_{end}"], match["format"]) for end in ("lo", "hi"))
         text += f" ({'–'.join(ends)})"
     if match["aim"] is None:

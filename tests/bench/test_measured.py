@@ -83,3 +83,8 @@ def test_the_examples_hold():
     found = doctest.testmod(measured)
     assert found.attempted
     assert not found.failed
+
+
+def test_one_case_has_no_interval():
+    assert figures({"one": Cases(np.array([3.0]))}) == {"one": 3.0}
+    assert set(figures({"two": Cases(np.array([3.0, 4.0]))})) == {"two", "two_lo", "two_hi"}

@@ -56,13 +56,14 @@ def timing(prefix: str, errors_s: FloatArray) -> Measured:
 def figures(measured: Mapping[str, Cases], suffix: str = "", *, intervals: bool = True) -> dict[str, float]:
     """Figures by name, `suffix` after it, each with its 95 % interval by bootstrap over cases as `_lo` and `_hi`.
 
-    Left out is what has no cases or is not finite, as the median of errors where most were not answered.
+    Left out is what has no cases or is not finite, as the median of errors where most were not answered. One case alone
+    has no interval.
     """
     out: dict[str, float] = {}
     for key, cases in measured.items():
         if cases.values.size and np.isfinite(value := float(cases.of())):
             out[key + suffix] = value
-            if intervals:
+            if intervals and cases.values.size > 1:
                 out |= _interval(key + suffix, cases.of(_drawn(cases.values.size)))
     return out
 
