@@ -108,6 +108,12 @@ def test_what_holds_no_captions_is_refused(tmp_path):
         with pytest.raises(InputError, match=what):
             read_motion_captions(place)
     assert captions_below(tmp_path / "nowhere") == ()
+    (tmp_path / ".hidden").write_text("of a file browser", encoding="utf-8")
+    (tmp_path / "mine.csv").write_text("file,text,person\nwalk,a walk,\n", encoding="utf-8")
+    assert [own.text for own in captions_below(tmp_path)] == ["a walk"]
+    (tmp_path / "mine.csv").write_text("file,text,person\nwalk,a walk,2\n", encoding="utf-8")
+    with pytest.raises(InputError, match="names the person '2'"):
+        captions_below(tmp_path)
 
 
 def file(name):

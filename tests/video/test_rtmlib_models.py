@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import pytest
 
@@ -39,9 +40,9 @@ def rtmlib(monkeypatch):
 
 
 def test_a_mode_means_a_detector_and_a_pose_model(rtmlib):
-    rtmlib |= {url: f"/kept/{url[-9:-4]}.onnx" for mode in MODE.values() for url in mode.values()}
-    assert [path.name for path in rtmlib_files("rtmlib")] == ["det_m.onnx", "ose_m.onnx"]
-    assert [path.name for path in rtmlib_files("rtmlib:lightweight")] == ["det_s.onnx", "ose_s.onnx"]
+    rtmlib |= {url: f"/kept/{Path(url).stem}.onnx" for mode in MODE.values() for url in mode.values()}
+    assert [path.name for path in rtmlib_files("rtmlib")] == ["det_m.onnx", "pose_m.onnx"]
+    assert [path.name for path in rtmlib_files("rtmlib:lightweight")] == ["det_s.onnx", "pose_s.onnx"]
     assert is_rtmlib("rtmlib:lightweight")
     assert not is_rtmlib("rtmlib.onnx")
     assert not is_rtmlib(None)

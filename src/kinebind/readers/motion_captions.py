@@ -39,7 +39,7 @@ def read_motion_captions(path: str | Path) -> tuple[Caption, ...]:
     """
     place = Path(path)
     if place.is_file():
-        return tuple(_unified(place)) if place.suffix.lower() == ".json" else read_captions(place)
+        return tuple(_unified(place)) if place.suffix.lower() == ".json" else _of_one_person(read_captions(place))
     if not place.is_dir():
         raise InputError(f"There is no {place}.", f"Name {_KNOWN}")
     if next(place.glob("*_annotations.json"), None) is not None:
@@ -53,7 +53,8 @@ def captions_below(folder: Path) -> tuple[Caption, ...]:
     """The captions of all sources that lie in a folder, or none where there is no such folder."""
     if not folder.is_dir():
         return ()
-    return tuple(own for place in sorted(folder.iterdir()) for own in read_motion_captions(place))
+    places = sorted(place for place in folder.iterdir() if not place.name.startswith("."))
+    return tuple(own for place in places for own in read_motion_captions(place))
 
 
 def with_captions(files: Iterable[MotionFile], captions: Sequence[Caption]) -> tuple[list[MotionFile], int]:
@@ -76,6 +77,16 @@ def with_captions(files: Iterable[MotionFile], captions: Sequence[Caption]) -> t
         doings = _merged(own)
         out.append(dataclasses.replace(file, doings=doings) if doings else file)
     return out, sum(id(caption) not in used for caption in captions)
+
+
+def _of_one_person(captions: tuple[Caption, ...]) -> tuple[Caption, ...]:
+    for caption in captions:
+        if caption.person is not None:
+            raise InputError(
+                f"{caption.place} names the person '{caption.person}', but a file of motion shows one only.",
+                "Leave the column person out.",
+            )
+    return captions
 
 
 def _parts(path: str) -> tuple[str, ...]:
@@ -204,7 +215,8 @@ def _unified(path: Path) -> Iterator[Caption]:
                 start_s, end_s = float(own.get("start", -math.inf)), float(own.get("end", math.inf))
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise InputError(
-                    f"{place} has an annotation without a text, or without times that are numbers.", ""
+                    f"{place} has an annotation without a text, or with times that are no numbers.",
+                    'Write {"text": "a kick", "start": 1.5, "end": 3.0}, in seconds.',
                 ) from error
             if not text or not start_s < end_s:
                 raise InputError(f"{place}: '{text}' from {start_s:g} to {end_s:g} s is no caption.", "Correct it.")
