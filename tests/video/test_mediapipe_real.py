@@ -12,8 +12,10 @@ from kinebind.bench.made_video import write_video
 from kinebind.bench.video_real import figures_of, filmed
 from kinebind.errors import InputError
 from kinebind.video.frames import frames
+from kinebind.video.landmarker import Follower, Landmarker, silent
 from kinebind.video.mediapipe_backend import MediaPipeBackend
 from kinebind.video.mediapipe_model import model_file
+from kinebind.video.squares import square_around
 
 FRAMES = 12
 
@@ -58,3 +60,26 @@ def test_two_people_agree_in_space(cut, backend):
     world_m = found.videos[0].world_m[found.videos[0].people[0].person]
     upright = np.nanmean(world_m[:, 15:17, 1]) - np.nanmean(world_m[:, 5:7, 1])  # down is positive
     assert 0.9 < upright < 1.7
+
+
+def test_who_is_followed_comes_neither_late_nor_smoothed(real_data, backend):
+    """Frame by frame the same as by looks at single frames, where she jumps aside and where her legs are hidden."""
+    path = real_data("pose2sim-videos") / "Demo_SinglePerson" / "videos" / "cam01.mp4"
+    images = [frame.image for frame in itertools.islice(frames(path), 8)]
+    (seen, *_) = backend.detect(images[0], [], search=True)
+    box = seen.box_px()
+    hidden = images[4].copy()
+    hidden[int(0.4 * box[1] + 0.6 * box[3]) :] = 90
+    shown = [*images[:4], hidden, hidden, np.roll(images[5], 60, axis=1), images[6]]
+    square = square_around(box, 1.6)
+    with silent():
+        following, looking = Follower(model_file()), Landmarker(model_file(), people=1)
+    for image in shown:
+        followed, (alone,) = following.look(image, square), looking.look(image, square)
+        both = np.isfinite(followed.keypoints[:, 0]) & np.isfinite(alone.keypoints[:, 0])
+        assert both.sum() > 8
+        off = np.linalg.norm((followed.keypoints - alone.keypoints)[both, :2], axis=1)
+        assert np.median(off) < 0.02 * (box[3] - box[1])
+        assert np.isfinite(followed.keypoints[15:, 0]).any() == np.isfinite(alone.keypoints[15:, 0]).any()
+    following.close()
+    looking.close()

@@ -46,7 +46,8 @@ class PoseBackend(Protocol):
     def detect(self, image: Image, around: Sequence[FloatArray], *, search: bool) -> list[Seen]:
         """People in a frame, each once, in no order.
 
-        around: boxes (4,) left, top, right, bottom in pixels where people are expected, from the frames before.
+        around: boxes (4,) left, top, right, bottom in pixels where people are expected, from the frame that was looked
+        at before, in which a backend may remember them; none at the beginning and behind a cut.
         search: look for people everywhere, not only there.
         """
         ...
