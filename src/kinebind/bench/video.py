@@ -29,7 +29,7 @@ _SWAYING = 2  # cameras: one takes minutes
 def run(data: Path, *, small: bool) -> dict[str, float]:
     """All figures, flat. small: fewer simulated people and a short recording."""
     two = data / "pose2sim-videos" / "Demo_MultiPerson"
-    one = data / "pose2sim-videos" / "Demo_SinglePerson" / "videos" / "cam01.mp4"
+    one = _one(data)
     athlete = data / "sports2d-video" / "Demo" / "demo.mp4"
     out: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as made:
@@ -59,7 +59,11 @@ def run(data: Path, *, small: bool) -> dict[str, float]:
 def memory(data: Path, *, small: bool) -> dict[str, float]:
     """The memory that a long video takes. small: a minute's, not an hour's."""
     with tempfile.TemporaryDirectory() as made:
-        return video_speed.memory(data / "sports2d-video" / "Demo" / "demo.mp4", Path(made), hour=not small)
+        return video_speed.memory(_one(data), Path(made), hour=not small)
+
+
+def _one(data: Path) -> Path:
+    return data / "pose2sim-videos" / "Demo_SinglePerson" / "videos" / "cam01.mp4"
 
 
 def _sway(found: video_real.Filmed) -> dict[str, float]:

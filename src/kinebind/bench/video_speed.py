@@ -4,7 +4,8 @@
 to their tracks, loading included; `decode_share`: the time that decoding alone takes, in parts of that. `peak_mb`: the
 most memory of a process that does so. `…_two`: the same of a video in which an athlete jumps and somebody walks by.
 `hour_peak_mb` of an hour at 30 frames/s, a clip looped, and `minute_peak_mb` of its first minute, with poses that were
-found before in the clip (320×180, so that an hour takes minutes); the hour's own poses are in it.
+found before in the clip (180 pixels wide, so that an hour takes minutes); the hour's own poses are in it. `hour_seen`:
+in how many of its frames somebody is seen, counted for each person.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from kinebind.video.frames import frames
 from kinebind.video.mediapipe_backend import MediaPipeBackend
 from kinebind.video.video_people import video_people
 
-_SHORT_PX, _SMALL = 720, (320, 180)
+_SHORT_PX, _SMALL_PX = 720, 180
 _RATE_HZ = 30.0
 _HOUR_S, _MINUTE_S = 3600.0, 60.0
 
@@ -34,7 +35,7 @@ _HOUR_S, _MINUTE_S = 3600.0, 60.0
 def speed(video: Path, folder: Path, suffix: str = "") -> dict[str, float]:
     """The figures of a video at 720p, `suffix` behind their names; what is made of it is left in the folder."""
     path = write_video(
-        _there_and_back([_short(f.image) for f in frames(video)]), folder / f"720p{suffix}.mp4", _RATE_HZ
+        _there_and_back([_short(f.image, _SHORT_PX) for f in frames(video)]), folder / f"720p{suffix}.mp4", _RATE_HZ
     )
     with workers(1) as fresh:
         fps, decode_share, peak_mb = fresh.submit(_looked_through, path).result()
@@ -43,7 +44,7 @@ def speed(video: Path, folder: Path, suffix: str = "") -> dict[str, float]:
 
 def memory(video: Path, folder: Path, *, hour: bool = True) -> dict[str, float]:
     """The figures of a long video made of a short one, left in the folder. hour: not only a minute."""
-    small = _there_and_back([_sized(frame.image, _SMALL) for frame in frames(video)])
+    small = _there_and_back([_short(frame.image, _SMALL_PX) for frame in frames(video)])
     write_video(small, folder / "small.mp4", _RATE_HZ)
     lasts_s = len(small) / _RATE_HZ
     out: dict[str, float] = {}
@@ -51,7 +52,7 @@ def memory(video: Path, folder: Path, *, hour: bool = True) -> dict[str, float]:
         path = write_video(small, folder / f"{name}.mp4", _RATE_HZ, loops=round(long_s / lasts_s))
         with workers(1) as fresh:
             out[f"{name}_peak_mb"], count = fresh.submit(_by_heart, path, folder / "small.mp4").result()
-        out[f"{name}_frames"] = float(count)
+        out[f"{name}_seen"] = float(count)
     return out
 
 
@@ -118,12 +119,8 @@ def _there_and_back(images: list[Image]) -> list[Image]:
     return images + images[::-1]
 
 
-def _short(image: Image) -> Image:
-    """An image whose shorter side is 720."""
-    scale = _SHORT_PX / min(image.shape[:2])
+def _short(image: Image, side_px: int) -> Image:
+    """An image whose shorter side is so long."""
+    scale = side_px / min(image.shape[:2])
     width, height = (2 * round(0.5 * scale * side) for side in (image.shape[1], image.shape[0]))
-    return _sized(image, (width, height))
-
-
-def _sized(image: Image, size: tuple[int, int]) -> Image:
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)

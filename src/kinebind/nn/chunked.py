@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from kinebind.nn.universal import FELT_TOLD, PER_TOKEN, REACH, UniversalConfig
 
-CHUNK = 160
+CHUNK = 480
 """Tokens embedded at once: more, and tables grow; fewer, and more is computed twice."""
 STEM = 2
 """Tokens to each side that the convolutions before the blocks look at: samples 5k − 9 … 5k + 13 of token k."""

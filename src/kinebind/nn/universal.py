@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from kinebind.errors import InputError
 from kinebind.nn.felt_channels import FELT_CHANNELS
+from kinebind.nn.near_attention import near_attention
 from kinebind.nn.seen_channels import SEEN_CHANNELS
 from kinebind.parts import SITES
 
@@ -94,21 +95,10 @@ class Block(nn.Module):
         batch, tokens, width = x.shape
         qkv = self.qkv(self.norm_1(x)).view(batch, tokens, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, T, width / H)
-        bias = self._bias(tokens).to(q)
-        if not torch.compiler.is_compiling():
-            # Without a dimension for the batch torch takes a way that is several times slower; ONNX knows no other.
-            bias = bias[None]
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        mixed = near_attention(q, k, v, self.distance)
         x = x + self.out(mixed.transpose(1, 2).reshape(x.shape))
         out: Tensor = x + self.mlp(self.norm_2(x))
         return out
-
-    def _bias(self, tokens: int) -> Tensor:
-        """(H, T, T): the distance's bias, −∞ beyond REACH."""
-        place = torch.arange(tokens, device=self.distance.device)
-        apart = place[None] - place[:, None]
-        bias = self.distance[:, (apart + REACH).clamp(0, 2 * REACH)]
-        return torch.where(apart.abs() <= REACH, bias, -torch.inf)
 
 
 class Said(nn.Module):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -313,3 +316,14 @@ def test_what_is_faster_than_limbs_is_filtered_off():
     person = track(Poses(np.arange(500) / 50, filmed(PERFECT).keypoints_px[:1] + jitter, np.ones((500, 17))))
     slower = low_pass(jitter[:, WRIST], 50.0, 4.0).std()
     assert inner(person.fast_m[:, WRIST]).std(axis=0).mean() * person.pixels_per_m == pytest.approx(slower, rel=0.2)
+
+
+def test_a_track_is_kept_as_long_as_its_poses():
+    time_s = np.arange(60) / 30.0
+    poses = Poses(time_s, np.random.default_rng(0).uniform(0, 100, (60, 17, 2)), np.ones((60, 17)), person="1")
+    first = weakref.ref(track(poses))
+    assert track(poses) is first()
+    assert track(poses.replace(person="2")) is not first()
+    del poses
+    gc.collect()
+    assert first() is None

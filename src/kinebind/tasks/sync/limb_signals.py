@@ -7,6 +7,7 @@ depend on the camera's distance; the image's vertical stands for the world's.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -125,11 +126,22 @@ def without_outliers(poses: Poses) -> FloatArray:
     return out
 
 
+_tracks: WeakKeyDictionary[Poses, Track] = WeakKeyDictionary()
+
+
 def track(poses: Poses) -> Track:
     """Clean a person's keypoints and put them on the common grid.
 
-    Joints that are never seen stay NaN, and so does everything where no segment of known length is seen.
+    Joints that are never seen stay NaN, and so does everything where no segment of known length is seen. Many clocks
+    are compared with one person: her track is kept as long as her poses are.
     """
+    kept = _tracks.get(poses)
+    if kept is None:
+        kept = _tracks[poses] = _track(poses)
+    return kept
+
+
+def _track(poses: Poses) -> Track:
     keypoints = without_outliers(poses)
     scale = pixels_per_m(keypoints)
     time_s = grid(poses.time_s[0], poses.time_s[-1])
