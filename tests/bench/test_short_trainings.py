@@ -25,7 +25,7 @@ def trained(monkeypatch, tmp_path):
             self.folder, self.step, self.config, self.sentences = folder, 0, config, sentences
 
         def train(self, library, minutes):
-            done.append((self.folder.name, library, self.config, minutes))
+            done.append((self.folder.name, library, self.config, self.sentences))
             return minutes is None or minutes > 0.5
 
     def ship(state, out):
@@ -61,10 +61,12 @@ def test_what_is_not_finished_is_told(trained, tmp_path):
     assert [name for name, *_ in trained] == ["all", "free"]
 
 
-def test_without_the_library_nothing_else_differs(trained, tmp_path):
+def test_without_the_library_or_words_nothing_else_differs(trained, tmp_path):
     assert named_movements.work(tmp_path, tmp_path / "w", small=False) == []
-    (one, sources, config, _), (other, same_sources, without, _) = trained
-    assert (one, other, sources) == ("library", "no_library", same_sources)
+    (one, sources, config, said), (other, same_sources, without, same_said), silent = trained
+    assert (one, other, sources, said) == ("recipe", "no_library", same_sources, same_said)
+    assert silent == ("no_words", sources, config, None)
+    assert said == "sentences"
     assert config.drawing.variety.acted > 0.0
     variety = replace(without.drawing.variety, acted=config.drawing.variety.acted)
     assert replace(without, drawing=replace(without.drawing, variety=variety)) == config

@@ -29,10 +29,11 @@ SMALL_STEPS = 4
 
 @dataclass(frozen=True)
 class Training:
-    """What one of them learns from: sources of a corpus, and how its windows are drawn."""
+    """What one of them learns from: sources of a corpus, how its windows are drawn, and whether it learns words."""
 
     sources: tuple[str, ...]
     config: UniversalTraining
+    words: bool = True
 
 
 def corpus_of(data: Path, folder: Path) -> Corpus:
@@ -55,7 +56,10 @@ def go_on(
     minutes: float | None = None,
     sentences: Sentences | None = None,
 ) -> list[str]:
-    """Go on with trainings by name; names of those that are left when the minutes are over."""
+    """Go on with trainings by name; names of those that are left when the minutes are over.
+
+    sentences: what those that learn words learn from; without them none does.
+    """
     torch.set_num_threads(WORKERS)
     end_s = float("inf") if minutes is None else time.monotonic() + 60.0 * minutes
     left = []
@@ -68,7 +72,7 @@ def go_on(
             continue
         config = replace(own.config, steps=SMALL_STEPS if small else STEPS)
         place = weights_of(folder, name, small=small)
-        trainer = Trainer(config, place.parent, "cpu", sentences=sentences)
+        trainer = Trainer(config, place.parent, "cpu", sentences=sentences if own.words else None)
         log.info("%s: %s, step %d of %d", name, ", ".join(own.sources), trainer.step, config.steps)
         weights = {key: value for key, value in config.source_weights.items() if key in own.sources}
         if trainer.train(Library.of(corpus.of_sources(own.sources), weights), spare):
