@@ -1,7 +1,8 @@
 """Tokens of a stream of any length in bounded memory: piece by piece, each with all that its tokens see.
 
-Attention over a stream of T tokens makes tables of T × T, though a token looks at its neighbours alone. So longer
-streams are embedded piece by piece; what lies beyond a piece's own tokens is computed with it and thrown away.
+What a stream of hours takes at once is more than a machine has, and exported models make tables of all pairs of tokens,
+though a token looks at its neighbours alone. So longer streams are embedded piece by piece; what lies beyond a piece's
+own tokens is computed with it and thrown away.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch.nn import functional
 from kinebind.nn.universal import FELT_TOLD, PER_TOKEN, REACH, UniversalConfig
 
 CHUNK = 480
-"""Tokens embedded at once: more, and tables grow; fewer, and more is computed twice."""
+"""Tokens embedded at once: more, and tables of exported models grow; fewer, and more is computed twice."""
 STEM = 2
 """Tokens to each side that the convolutions before the blocks look at: samples 5k − 9 … 5k + 13 of token k."""
 
