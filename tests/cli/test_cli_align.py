@@ -39,6 +39,9 @@ class Told:
                 out.append(Seen(points))
         return out
 
+    def forget(self):
+        pass
+
     def close(self):
         pass
 

@@ -47,6 +47,9 @@ class Told:
             raise KeyboardInterrupt
         return self.people(k / RATE_HZ, around, search)
 
+    def forget(self):
+        pass
+
     def close(self):
         pass
 
@@ -89,6 +92,30 @@ def same(found, expected):
         for p, q in zip(a.seen, b.seen, strict=True):
             np.testing.assert_allclose(p.keypoints, q.keypoints, atol=1e-3)
         np.testing.assert_allclose(a.camera.from_key, b.camera.from_key, atol=0.3)
+
+
+def test_a_stop_changes_nothing_of_what_a_backend_with_a_memory_finds(video, tmp_path, monkeypatch):
+    """What it remembers of the frames before ends with each part, at which a run that was stopped goes on."""
+
+    class Remembers(Told):
+        since = 0
+
+        def detect(self, image, around, *, search):
+            self.since += 1
+            seen = super().detect(image, around, search=search)
+            return [Seen(p.keypoints + [0.01 * self.since, 0.0, 0.0], None, p.colours) for p in seen]
+
+        def forget(self):
+            self.since = 0
+
+    monkeypatch.setattr(looking, "PART_S", 3.0)
+    whole = look_through(video, Remembers(both), kept=tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        look_through(video, Remembers(both, stop_after=100), kept=tmp_path / "stopped")
+    done = sum(read_part(p)["time_s"].size for p in (tmp_path / "stopped").glob("part-*.npz"))
+    assert done > 0
+    rest = Remembers(lambda t, around, search: both(t + done / RATE_HZ, around, search))
+    same(look_through(video, rest, kept=tmp_path / "stopped"), whole)
 
 
 def test_a_damaged_part_is_made_again(video, tmp_path, monkeypatch, caplog):

@@ -135,6 +135,15 @@ def test_in_a_new_scene_nobody_is_followed(scene):
     assert scene.followers[0].forgot == before + 1
 
 
+def test_forgetting_ends_all_following(scene):
+    backend = MediaPipeBackend()
+    scene.everybody = [ANNA, CARA]
+    backend.detect(IMAGE, boxes(ANNA, CARA), search=False)
+    before = [follower.forgot for follower in scene.followers]
+    backend.forget()
+    assert [follower.forgot for follower in scene.followers] == [n + 1 for n in before]
+
+
 def test_of_two_in_a_square_the_one_who_covers_the_place_was_expected():
     (box,) = boxes_px(ANNA.keypoints[None])
     assert own._who_is_in(box, [BEN, ANNA]) == [ANNA]

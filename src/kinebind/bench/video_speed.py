@@ -68,6 +68,9 @@ class ByHeart:
         """People in a frame that was seen before; nobody in any other."""
         return self._known.get(_look(image), [])
 
+    def forget(self) -> None:
+        """Nothing is remembered of frames before."""
+
     def close(self) -> None:
         """Nothing is held."""
 

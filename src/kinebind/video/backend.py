@@ -52,6 +52,10 @@ class PoseBackend(Protocol):
         """
         ...
 
+    def forget(self) -> None:
+        """What it remembers of the frames before has no say in those that come."""
+        ...
+
     def close(self) -> None:
         """Give back what it holds."""
         ...

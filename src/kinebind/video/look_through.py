@@ -77,21 +77,18 @@ def look_through(
         for done in found:
             looking.again(done)
         done_s = found[-1].time_s if len(found) else None
-        part: list[FrameFound] = []
         number = len(list(kept.glob("part-*.npz"))) if kept is not None else 0
         if done_s is not None:
             # Camera and cuts are told against the frame before: the last one is decoded once more.
             looking.last_again(path, done_s, found[-1].camera)
         for frame in ahead(frames(path, after_s=done_s, damage=damage)):
-            part += looking.at(frame)
-            if progress is not None:
-                progress(frame.time_s, len(found) + len(part) + looking.waiting)
-            # Frames are handed over at a look at everything, behind which nobody goes back.
-            if part and part[-1].time_s - part[0].time_s >= PART_S:
+            part = looking.at(frame)
+            if part:
                 found.add_part(_kept(kept, number, part))
                 number += 1
-                part = []
-        part += looking.rest()
+            if progress is not None:
+                progress(frame.time_s, len(found) + looking.waiting)
+        part = looking.rest()
         if part:
             found.add_part(_kept(kept, number, part))
     if kept is not None:
@@ -144,6 +141,7 @@ class _Looking:
         self._cuts = CutFinder()
         self._searched_s: float | None = None
         self._latest_s = 0.0
+        self._part: list[FrameFound] = []
         self._pending: list[FrameFound] = []
         self._images: list[tuple[Image, float]] = []
         self._before: dict[int, Seen] = {}
@@ -156,7 +154,7 @@ class _Looking:
     @property
     def waiting(self) -> int:
         """How many frames have been looked at and not been handed over."""
-        return len(self._pending)
+        return len(self._part) + len(self._pending)
 
     def again(self, frame: FrameFound) -> None:
         """A frame that was looked at before the stop: people are followed as they were then."""
@@ -174,7 +172,7 @@ class _Looking:
                 return
 
     def at(self, frame: Frame) -> list[FrameFound]:
-        """Look at the next frame; the frames that are done, if any, which nobody will go back to."""
+        """Look at the next frame; a part of frames that are done, if one is whole."""
         image, scale = frame.image, frame.scale
         cut = self._cuts.step(image)
         around = [] if cut else [box * scale for box in self._tracker.expected(frame.time_s)]
@@ -182,6 +180,11 @@ class _Looking:
         moved = self._aside.submit(self._camera.step, image, frame.time_s, around, cut=cut)
         every_s = LOST_EVERY_S if self._tracker.lost(self._latest_s) else SEARCH_EVERY_S
         search = cut or self._searched_s is None or frame.time_s - self._searched_s >= every_s
+        # A part ends before a look at everything, behind which nobody goes back, and one who goes on there after a stop
+        # remembers nothing.
+        ends = search and self._latest_s - self._began_s() >= PART_S
+        if ends:
+            self._backend.forget()
         seen = self._detected(image, scale, around, search=search)
         camera = moved.result().scaled(1.0 / scale)
         before = self._before
@@ -192,8 +195,11 @@ class _Looking:
             if not cut:
                 new = [p for track, p in zip(tracks, seen, strict=True) if track not in before]
                 self._go_back(new)
-            done, self._pending, self._images = self._pending, [], []
+            self._part += self._pending
+            self._pending, self._images = [], []
             self._searched_s = frame.time_s
+        if ends:
+            done, self._part = self._part, []
         self._pending.append(own)
         self._images.append(_small(image, scale))
         kept_bytes = sum(i.nbytes for i, _ in self._images)
@@ -210,8 +216,14 @@ class _Looking:
 
     def rest(self) -> list[FrameFound]:
         """The frames that are left after the last one."""
-        done, self._pending, self._images = self._pending, [], []
+        done = self._part + self._pending
+        self._part, self._pending, self._images = [], [], []
         return done
+
+    def _began_s(self) -> float:
+        """When the part that frames go to now began; infinite where no frame has been looked at."""
+        first = next(iter(self._part or self._pending), None)
+        return float("inf") if first is None else first.time_s
 
     def _detected(self, image: Image, scale: float, around: Sequence[FloatArray], *, search: bool) -> list[Seen]:
         """The people of a frame in the video's pixels, with the colours of their clothes."""

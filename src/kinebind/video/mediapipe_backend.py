@@ -98,6 +98,11 @@ class MediaPipeBackend:
         whole = set(no_parts(keypoints[once]))
         return [seen[k] for n, k in enumerate(once) if n in whole or alike[n] > _SAME_PERSON]
 
+    def forget(self) -> None:
+        """Who is followed is found anew in the next frame."""
+        for own in self._following:
+            own.lose()
+
     def close(self) -> None:
         """End the threads and MediaPipe's."""
         self._threads.shutdown()
@@ -131,6 +136,8 @@ class MediaPipeBackend:
 
     def _followers(self, boxes: Sequence[FloatArray]) -> dict[int, _Following]:
         """Who follows the people in these boxes, in parts of the picture's width, as far as there are followers."""
+        if not boxes:  # a new scene
+            self.forget()
         pairs: dict[int, _Following] = {}
         before = [own for own in self._following if own.box is not None]
         shared = overlap(np.array(boxes).reshape(-1, 4), np.array([own.box for own in before]).reshape(-1, 4))
@@ -139,9 +146,6 @@ class MediaPipeBackend:
             pairs[best] = before[n]
             shared[best], shared[:, n] = 0.0, 0.0
         idle = [own for own in self._following if own not in pairs.values()]
-        if not boxes:  # a new scene
-            for own in idle:
-                own.lose()
         for k in range(len(boxes)):
             if k in pairs:
                 continue

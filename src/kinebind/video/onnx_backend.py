@@ -79,6 +79,9 @@ class OnnxBackend:
         points, scores = self._pose.keypoints(image, boxes)
         return people(points, scores, image, self._min_score)
 
+    def forget(self) -> None:
+        """Nothing is remembered."""
+
     def close(self) -> None:
         """Give back the sessions; the backend cannot be used any more."""
         del self._detector, self._pose
