@@ -59,13 +59,10 @@ def cut(image: Image, square: FloatArray) -> Image:
     if inner_right <= inner_left or inner_bottom <= inner_top:
         return np.zeros((pixels, pixels, 3), dtype=np.uint8)
     inner = image[inner_top:inner_bottom, inner_left:inner_right]
+    shift = np.array([(inner_left - left) * scale, (inner_top - top) * scale])
     if scale < 0.6:  # a plain warp would skip pixels
         size = (max(1, round(inner.shape[1] * scale)), max(1, round(inner.shape[0] * scale)))
         inner = np.asarray(cv2.resize(inner, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        scale_x, scale_y = 1.0, 1.0
-        shift = np.array([(inner_left - left) * scale, (inner_top - top) * scale])
-    else:
-        scale_x = scale_y = scale
-        shift = np.array([(inner_left - left) * scale, (inner_top - top) * scale])
-    matrix = np.array([[scale_x, 0.0, shift[0] + 0.5 * scale_x - 0.5], [0.0, scale_y, shift[1] + 0.5 * scale_y - 0.5]])
+        scale = 1.0
+    matrix = np.array([[scale, 0.0, shift[0] + 0.5 * scale - 0.5], [0.0, scale, shift[1] + 0.5 * scale - 0.5]])
     return np.asarray(cv2.warpAffine(inner, matrix, (pixels, pixels), flags=cv2.INTER_LINEAR), dtype=np.uint8)
