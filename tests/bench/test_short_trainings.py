@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from kinebind.bench import free_sources, named_movements, short_trainings
+from kinebind.errors import InputError
 
 
 class Motion(SimpleNamespace):
@@ -29,7 +30,7 @@ def trained(monkeypatch, tmp_path):
             return minutes is None or minutes > 0.5
 
     def ship(state, out):
-        Path(out).parent.mkdir(parents=True)
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
         Path(out).write_text("")
 
     terms = {"paid": "CC BY-NC 4.0", "open": "free for all uses", "other": "MIT with CC BY-NC 4.0 parts"}
@@ -38,27 +39,56 @@ def trained(monkeypatch, tmp_path):
     monkeypatch.setattr(short_trainings, "Trainer", Trainer)
     monkeypatch.setattr(short_trainings, "ship", ship)
     monkeypatch.setattr(short_trainings.Library, "of", lambda corpus, weights: corpus)
-    monkeypatch.setattr(named_movements, "write_sentences", lambda corpus, path: path.write_text(""))
-    monkeypatch.setattr(named_movements, "read_sentences", lambda path, corpus: "sentences")
+    monkeypatch.setattr(short_trainings, "write_sentences", lambda corpus, path: path.write_text(" ".join(corpus)))
+    monkeypatch.setattr(short_trainings, "read_sentences", lambda path, corpus: path.read_text())
     return done
 
 
-def test_free_is_what_the_terms_say_and_all_else_is_alike(trained, tmp_path):
+@pytest.fixture
+def in_the_package(monkeypatch):
+    """Has weights be in the package that were trained on sets of some terms."""
+
+    def put(*terms, steps=40):
+        data = {str(k): {"terms": own} for k, own in enumerate(terms)}
+        about = {"data": data, "training": {"steps": steps, "pairs": 1, "minutes": 1}}
+        monkeypatch.setattr(free_sources, "shipped_once", lambda: SimpleNamespace(about=about))
+
+    return put
+
+
+def test_the_weights_that_are_not_in_the_package_are_trained_as_long(trained, in_the_package, tmp_path):
+    in_the_package("CC BY-NC 4.0", "free for all uses", steps=40)
     assert free_sources.work(tmp_path, tmp_path / "w", small=False) == []
-    assert [(name, sources) for name, sources, _, _ in trained] == [
-        ("all", ("paid", "open", "other")), ("free", ("open",)),
-    ]  # fmt: skip
-    assert {config.steps for _, _, config, _ in trained} == {short_trainings.STEPS}
-    # What is trained is not trained again; a look has a folder of its own.
+    in_the_package("free for all uses", steps=50)
+    assert free_sources.work(tmp_path, tmp_path / "w", small=False) == []
+    (free, sources, config, said), (every, all_sources, all_config, all_said) = trained
+    # Free is what the terms say; nobody learns the words of motion that it does not see.
+    assert (free, sources, said) == ("free", ("open",), "open")
+    assert (every, all_sources, all_said) == ("all", ("paid", "open", "other"), "paid open other")
+    assert (config.steps, all_config.steps) == (40, 50)
+    assert replace(config, steps=50) == all_config
+    # What is trained is not trained again; a look has a folder of its own, and few steps.
     assert free_sources.work(tmp_path, tmp_path / "w", small=False) == []
     assert len(trained) == 2
     free_sources.work(tmp_path, tmp_path / "w", small=True)
-    assert [name for name, *_ in trained[2:]] == ["all-small", "free-small"]
+    assert [(name, config.steps) for name, _, config, _ in trained[2:]] == [("all-small", short_trainings.SMALL_STEPS)]
+
+
+def test_weights_of_another_length_are_not_compared(trained, in_the_package, monkeypatch, tmp_path):
+    in_the_package("CC BY-NC 4.0", steps=40)
+    earlier = SimpleNamespace(about={"training": {"steps": 30}})
+    monkeypatch.setattr(free_sources, "from_file", lambda path: earlier)
+    monkeypatch.setattr(free_sources.utd, "clips", lambda folder, subjects: [])
+    monkeypatch.setattr(free_sources, "validation_sources", lambda data: [])
+    with pytest.raises(InputError, match="trained for 30 steps, and not for 40"):
+        free_sources.metrics(tmp_path, tmp_path / "w", small=False)
 
 
 def test_what_is_not_finished_is_told(trained, tmp_path):
-    assert free_sources.work(tmp_path, tmp_path / "w", small=False, minutes=0.2) == ["all", "free"]
-    assert [name for name, *_ in trained] == ["all", "free"]
+    assert named_movements.work(tmp_path, tmp_path / "w", small=False, minutes=0.2) == [
+        "recipe", "no_library", "no_words",
+    ]  # fmt: skip
+    assert [name for name, *_ in trained] == ["recipe", "no_library", "no_words"]
 
 
 def test_without_the_library_or_words_nothing_else_differs(trained, tmp_path):
@@ -66,7 +96,8 @@ def test_without_the_library_or_words_nothing_else_differs(trained, tmp_path):
     (one, sources, config, said), (other, same_sources, without, same_said), silent = trained
     assert (one, other, sources, said) == ("recipe", "no_library", same_sources, same_said)
     assert silent == ("no_words", sources, config, None)
-    assert said == "sentences"
+    assert said == "paid open other"
+    assert config.steps == short_trainings.SHORT_STEPS
     assert config.drawing.variety.acted > 0.0
     variety = replace(without.drawing.variety, acted=config.drawing.variety.acted)
     assert replace(without, drawing=replace(without.drawing, variety=variety)) == config

@@ -16,24 +16,19 @@ from pathlib import Path
 from kinebind.bench import har_words, utd, zero_shot_utd
 from kinebind.bench.measured import Measured, compared
 from kinebind.bench.offset_finders import ByMatcher
-from kinebind.bench.short_trainings import Training, corpus_of, go_on, weights_of
+from kinebind.bench.short_trainings import SHORT_STEPS, Training, corpus_of, go_on, weights_of
 from kinebind.bench.zero_shot import SLACK_S
 from kinebind.nn.sentences import SentenceEncoder
 from kinebind.nn.universal import Universal
 from kinebind.tasks.binder import from_file
 from kinebind.training.corpus import Corpus
-from kinebind.training.sentences import read_sentences, write_sentences
 from kinebind.training.universal import UniversalTraining
 
 
 def work(data: Path, folder: Path, *, small: bool, minutes: float | None = None) -> list[str]:
     """Go on with the trainings; names of those that are left when the minutes are over."""
     corpus = corpus_of(data, folder)
-    said = folder / "sentences.safetensors"
-    if not said.exists():
-        write_sentences(corpus, said)
-    sentences = read_sentences(said, corpus)
-    return go_on(corpus, _trainings(corpus), folder, small=small, minutes=minutes, sentences=sentences)
+    return go_on(corpus, _trainings(corpus), folder, small=small, minutes=minutes)
 
 
 def metrics(data: Path, folder: Path, encoder: SentenceEncoder, *, small: bool) -> dict[str, float]:
@@ -66,7 +61,7 @@ def metrics(data: Path, folder: Path, encoder: SentenceEncoder, *, small: bool) 
 
 
 def _trainings(corpus: Corpus) -> dict[str, Training]:
-    config = UniversalTraining()
+    config = UniversalTraining(steps=SHORT_STEPS)
     drawing = replace(config.drawing, variety=replace(config.drawing.variety, acted=0.0))
     everything = tuple(corpus.terms)
     return {

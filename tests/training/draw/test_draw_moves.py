@@ -8,7 +8,7 @@ import torch
 
 from kinebind.body.segments import SEGMENTS
 from kinebind.training.corpus_file import ROT_SCALE
-from kinebind.training.draw.moves import FAMILY, Variety, _wander
+from kinebind.training.draw.moves import FAMILY, Library, Variety, _wander
 from kinebind.training.draw.moves import draw_motion as draw_moved
 from kinebind.training.draw.turns import conjugate, multiply
 
@@ -39,6 +39,19 @@ def test_a_slow_clip_is_itself_at_its_frames(corpus, library):
     given = torch.tensor(corpus.rot[rows].astype(np.float32) / ROT_SCALE)
     assert turned_rad(rot[0], given).max() < 2e-3
     assert (root[0] - torch.tensor(np.array(corpus.root[rows]))).abs().max() < 1e-4
+
+
+def test_a_part_of_a_corpus_knows_no_pose_but_its_own(corpus, library):
+    """Arms are led between poses of the library: of the clips that are learnt from, and of nobody else."""
+    part = Library.of(corpus.of_clips([1]))
+    frames = int(corpus.frames[1])
+    rows = slice(int(library.first[1]), int(library.first[1]) + frames)
+    assert part.first.tolist() == [0]
+    assert torch.equal(part.rot, library.rot[rows])
+    assert torch.equal(part.root, library.root[rows])
+    time_s = torch.arange(50)[None] / 25.0
+    for own, of_all in zip(part.at(torch.tensor([0]), time_s), library.at(torch.tensor([1]), time_s), strict=True):
+        assert torch.equal(own, of_all)
 
 
 def test_before_its_start_and_after_its_end_a_clip_stands_still(library):

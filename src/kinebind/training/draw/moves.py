@@ -86,16 +86,18 @@ class Library:
     @classmethod
     def of(cls, corpus: Corpus, weights: dict[str, float] | None = None, device: str | torch.device = "cpu") -> Library:
         """All clips of a corpus; weights: by source, how often against its share of the hours (1 where not named)."""
-        rot = np.empty(corpus.rot.shape, np.float32)
-        root = np.empty(corpus.root.shape, np.float32)
-        for first, frames, rate_hz in zip(corpus.first, corpus.frames, corpus.rate_hz, strict=True):
-            rows = slice(first, first + frames)
-            rot[rows] = _coefficients((corpus.rot[rows] / ROT_SCALE).astype(np.float32), rate_hz)
-            root[rows] = _coefficients(corpus.root[rows], rate_hz)
+        # No rows but those of its clips: a part of a corpus lies over the memory of the whole.
+        begin = np.cumsum(corpus.frames) - corpus.frames
+        rot = np.empty((int(corpus.frames.sum()), *corpus.rot.shape[1:]), np.float32)
+        root = np.empty((len(rot), *corpus.root.shape[1:]), np.float32)
+        for at, first, frames, rate_hz in zip(begin, corpus.first, corpus.frames, corpus.rate_hz, strict=True):
+            own, rows = slice(at, at + frames), slice(first, first + frames)
+            rot[own] = _coefficients((corpus.rot[rows] / ROT_SCALE).astype(np.float32), rate_hz)
+            root[own] = _coefficients(corpus.root[rows], rate_hz)
         seconds = corpus.frames / corpus.rate_hz
         chance = seconds * [(weights or {}).get(source, 1.0) for source in corpus.sources]
         to = torch.device(device)
-        first, frames = (torch.as_tensor(np.array(x)).long().to(to) for x in (corpus.first, corpus.frames))
+        first, frames = (torch.as_tensor(np.array(x)).long().to(to) for x in (begin, corpus.frames))
         rates, chances = (torch.as_tensor(np.array(x), dtype=torch.float32).to(to) for x in (corpus.rate_hz, chance))
         labels = labels_of(corpus)
         label = torch.tensor([labels.index(own) if own in labels else -1 for own in corpus.labels]).to(to)
