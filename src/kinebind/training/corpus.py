@@ -24,7 +24,8 @@ from kinebind._cache import user_cache
 from kinebind.body.segment_motion import BodyShape, SegmentMotion
 from kinebind.body.segments import SEGMENTS
 from kinebind.errors import InputError
-from kinebind.training.corpus_file import ROOT_STEP_M, Index, described, read_blocks, read_index
+from kinebind.training.corpus_file import Index, described, read_blocks, read_index
+from kinebind.training.corpus_packing import ROOT_STEP_M
 
 Int64 = npt.NDArray[np.int64]
 _DIGITS = 12  # of the file's digest in the name of its unpacked arrays' folder

@@ -6,10 +6,7 @@ A `.kbcorpus` is a zip archive of
     index.json           written last: the version, each block's SHA-256, and for each clip its source, group, name,
                          label, rate, number of frames and lengths of the body
 
-Rotations are quaternions whose signs do not jump, times 32767, as 16-bit integers; roots are multiples of 0.05 mm.
-Both are rounded first and then differenced twice along the clip's time in wrapping arithmetic, so that nothing drifts
-and what was written comes back to the bit. Differences are folded to be non-negative (0, −1, 1, −2, ... become
-0, 1, 2, 3, ...), laid out by byte, then by column, then by time, which is what xz packs best, and packed.
+`kinebind.training.corpus_packing` says how frames are packed.
 
 Needs no more than numpy: a machine that trains has no readers.
 """
@@ -20,7 +17,6 @@ import collections
 import contextlib
 import hashlib
 import json
-import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,24 +30,15 @@ import numpy.typing as npt
 from kinebind.body.segment_motion import SHAPE_NAMES, SegmentMotion
 from kinebind.body.segments import SEGMENTS
 from kinebind.errors import InputError
-from kinebind.resample import continuous_quaternions
 from kinebind.store import written_whole
+from kinebind.training.corpus_packing import ROOT_STEP_M, ROT_SCALE, Int16, Int32, pack, rounded, unpack
 
 SUFFIX = ".kbcorpus"
 FORMAT = "kinebind-corpus"
 VERSION = 1
-ROT_SCALE = 32767
-"""What a quaternion's components are multiplied by to be 16-bit integers."""
-ROOT_STEP_M = 5e-5
-
 _INDEX = "index.json"
 _BLOCK_FRAMES = 40_000  # some MB before packing: enough for xz to learn from, and little to hold in memory
-_ROT_COLUMNS = 4 * len(SEGMENTS)
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 22, "lc": 0, "lp": 0, "pb": 0}]
 _AGAIN = "Build it again, or fetch it again."
-
-Int16 = npt.NDArray[np.int16]
-Int32 = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -149,12 +136,7 @@ class CorpusWriter:
             raise InputError(f"'{motion.name}' has missing frames, or less than two.", "Cut it: whole_runs().")
         if np.abs(root).max() > 1e5:
             raise InputError(f"'{motion.name}' is further than 100 km from the origin.", "Check the unit of length.")
-        self._waiting.append(
-            (
-                np.round(continuous_quaternions(rot) * ROT_SCALE).astype(np.int16).reshape(len(rot), -1),
-                np.round(root / ROOT_STEP_M).astype(np.int32),
-            )
-        )
+        self._waiting.append(rounded(rot, root))
         self._tell(
             source=source, group=group, name=motion.name if name is None else name, label=label,
             rate_hz=motion.rate_hz, frames=len(root), shape=motion.shape.as_array(),
@@ -197,8 +179,7 @@ class CorpusWriter:
         if not self._waiting:
             return
         rots, roots = zip(*self._waiting, strict=True)
-        packed = lzma.compress(_packed(rots) + _packed(roots), format=lzma.FORMAT_XZ, filters=_FILTERS)
-        self._write(packed, [len(rot) for rot in rots])
+        self._write(pack(rots, roots), [len(rot) for rot in rots])
         self._waiting.clear()
 
     def _write(self, packed: bytes, frames: Sequence[int]) -> None:
@@ -291,18 +272,14 @@ def read_blocks(path: str | Path, index: Index) -> Iterator[tuple[Int16, Int32]]
     Raises InputError where a block is not what the index says.
     """
     for block, packed in _checked_blocks(path, index):
-        rot, root = _frames_of(path, block, packed)
-        yield rot.reshape(len(rot), len(SEGMENTS), 4), root
+        yield _frames_of(path, block, packed)
 
 
 def _frames_of(path: str | Path, block: Block, packed: bytes) -> tuple[Int16, Int32]:
-    """A block's rotations (B, 52) and roots (B, 3)."""
-    split = 2 * _ROT_COLUMNS * sum(block.frames)
+    """A block's rotations (B, 13, 4) and roots (B, 3)."""
     try:
-        data = lzma.decompress(packed, format=lzma.FORMAT_XZ)
-        rot = _unpacked(data[:split], block.frames, _ROT_COLUMNS, np.int16)
-        return rot, _unpacked(data[split:], block.frames, 3, np.int32)
-    except (ValueError, EOFError, lzma.LZMAError) as error:
+        return unpack(packed, block.frames)
+    except ValueError as error:
         raise InputError(f"{path} is damaged: {block.name} cannot be unpacked ({error}).", _AGAIN) from error
 
 
@@ -326,30 +303,3 @@ def _checked_blocks(path: str | Path, index: Index) -> Iterator[tuple[Block, byt
             if hashlib.sha256(packed).hexdigest() != block.sha256:
                 raise InputError(f"{path} is damaged: {block.name} has another checksum.", _AGAIN)
             yield block, packed
-
-
-def _packed(clips: tuple[npt.NDArray[Any], ...]) -> bytes:
-    """Columns of clips, each (T, U) of signed integers, differenced, folded, and laid out (byte, column, time)."""
-    folded = []
-    for values in clips:
-        change = np.diff(values, 2, axis=0, prepend=np.zeros((2, values.shape[1]), values.dtype))
-        folded.append((change << 1) ^ (change >> (8 * values.itemsize - 1)))
-    columns = np.ascontiguousarray(np.concatenate(folded).T)  # (U, ΣT)
-    little = columns.astype(columns.dtype.newbyteorder("<"))
-    return np.moveaxis(little.view(np.uint8).reshape(*columns.shape, -1), -1, 0).tobytes()
-
-
-def _unpacked(data: bytes, frames: tuple[int, ...], width: int, dtype: Any) -> npt.NDArray[Any]:
-    """What `_packed` was given, end to end: (ΣT, width)."""
-    signed = np.dtype(dtype)
-    by_byte = np.frombuffer(data, np.uint8).reshape(signed.itemsize, width, sum(frames))
-    little = np.ascontiguousarray(np.moveaxis(by_byte, 0, -1)).view(f"<u{signed.itemsize}")[..., 0]
-    folded = little.astype(f"u{signed.itemsize}").T  # (ΣT, width)
-    change = (folded >> 1).astype(signed) ^ -(folded & 1).astype(signed)
-    out = np.empty(change.shape, signed)
-    at = 0
-    for count in frames:
-        once = np.cumsum(change[at : at + count], axis=0, dtype=signed)
-        np.cumsum(once, axis=0, dtype=signed, out=out[at : at + count])
-        at += count
-    return out

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kinebind.body.segments import SEGMENTS
-from kinebind.training.corpus_file import ROT_SCALE
+from kinebind.training.corpus_packing import ROT_SCALE
 from kinebind.training.draw.moves import FAMILY, Library, Variety, _wander
 from kinebind.training.draw.moves import draw_motion as draw_moved
 from kinebind.training.draw.turns import conjugate, multiply

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kinebind.body.segments import SEGMENTS
 from kinebind.training.corpus import Corpus
-from kinebind.training.corpus_file import ROT_SCALE
+from kinebind.training.corpus_packing import ROT_SCALE
 from kinebind.training.draw.acting import Script, act
 from kinebind.training.draw.gestures import ARMS, led_arms, led_legs, led_trunk, smooth
 from kinebind.training.draw.noise import slow_noise
