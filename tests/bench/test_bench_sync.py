@@ -7,33 +7,7 @@ import pytest
 
 import made_up_body
 from kinebind.bench import sync as bench
-from kinebind.bench.sync import Outcome, expected_calibration_error, interval
-
-
-def test_calibration_error_by_hand():
-    # Two bins: 0.9 stated and 0.9 right, 0.1 stated and 0.3 right.
-    stated = np.array([0.9] * 10 + [0.1] * 10)
-    right = np.array([1.0] * 9 + [0.0] + [1.0] * 3 + [0.0] * 7)
-    assert expected_calibration_error(stated, right, 2) == pytest.approx(0.1)
-    assert expected_calibration_error(stated, stated, 2) == pytest.approx(0.0)
-    assert expected_calibration_error(np.ones(7), np.zeros(7), 3) == pytest.approx(1.0)
-
-
-def test_calibration_error_does_not_depend_on_the_order_and_bins_are_of_equal_count():
-    rng = np.random.default_rng(71)
-    stated = rng.uniform(size=400) ** 3  # most of them small
-    right = (rng.uniform(size=400) < stated).astype(float)
-    order = rng.permutation(400)
-    found = expected_calibration_error(stated, right)
-    assert found == pytest.approx(expected_calibration_error(stated[order], right[order]))
-    assert found < 0.08
-    by_hand = [abs(np.mean(part)) for part in np.array_split((stated - right)[np.argsort(stated)], 10)]
-    assert found == pytest.approx(np.mean(by_hand))
-    assert expected_calibration_error(stated, 1.0 - right) > 0.5
-
-
-def test_calibration_error_of_fewer_cases_than_bins():
-    assert expected_calibration_error(np.array([0.5, 0.7]), np.array([1.0, 0.0])) == pytest.approx(0.6)
+from kinebind.bench.sync import Outcome, interval
 
 
 def test_intervals_hold_the_statistic_and_shrink_with_more_clips():

@@ -9,7 +9,7 @@ import pytest
 
 from kinebind import InputError
 from kinebind.bench import measured
-from kinebind.bench.measured import Cases, compared, figures, joined, timing
+from kinebind.bench.measured import Cases, compared, expected_calibration_error, figures, joined, timing
 
 RNG = np.random.default_rng(9)
 RIGHT = (RNG.random(400) < 0.7).astype(float)
@@ -88,3 +88,29 @@ def test_the_examples_hold():
 def test_one_case_has_no_interval():
     assert figures({"one": Cases(np.array([3.0]))}) == {"one": 3.0}
     assert set(figures({"two": Cases(np.array([3.0, 4.0]))})) == {"two", "two_lo", "two_hi"}
+
+
+def test_calibration_error_by_hand():
+    # Two bins: 0.9 stated and 0.9 right, 0.1 stated and 0.3 right.
+    stated = np.array([0.9] * 10 + [0.1] * 10)
+    right = np.array([1.0] * 9 + [0.0] + [1.0] * 3 + [0.0] * 7)
+    assert expected_calibration_error(stated, right, 2) == pytest.approx(0.1)
+    assert expected_calibration_error(stated, stated, 2) == pytest.approx(0.0)
+    assert expected_calibration_error(np.ones(7), np.zeros(7), 3) == pytest.approx(1.0)
+
+
+def test_calibration_error_does_not_depend_on_the_order_and_bins_are_of_equal_count():
+    rng = np.random.default_rng(71)
+    stated = rng.uniform(size=400) ** 3  # most of them small
+    right = (rng.uniform(size=400) < stated).astype(float)
+    order = rng.permutation(400)
+    found = expected_calibration_error(stated, right)
+    assert found == pytest.approx(expected_calibration_error(stated[order], right[order]))
+    assert found < 0.08
+    by_hand = [abs(np.mean(part)) for part in np.array_split((stated - right)[np.argsort(stated)], 10)]
+    assert found == pytest.approx(np.mean(by_hand))
+    assert expected_calibration_error(stated, 1.0 - right) > 0.5
+
+
+def test_calibration_error_of_fewer_cases_than_bins():
+    assert expected_calibration_error(np.array([0.5, 0.7]), np.array([1.0, 0.0])) == pytest.approx(0.6)

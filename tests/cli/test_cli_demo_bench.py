@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinebind.bench import calibrate, results_file, simulate, sync, zero_shot, zero_shot_mobind
+from kinebind.bench import calibrate, kept_parts, results_file, simulate, sync, zero_shot, zero_shot_mobind
 from kinebind.bench.results_file import commit, log_final, machine, write_results
 from kinebind.cli import demo
 from kinebind.cli.console import Screen
@@ -75,6 +75,7 @@ def asked(monkeypatch, tmp_path):
 
         return measure
 
+    monkeypatch.setattr(kept_parts, "commit", lambda: "unknown")
     monkeypatch.setattr(sync, "run", run("sync"))
     monkeypatch.setattr(simulate, "run", run("simulate"))
     monkeypatch.setattr(calibrate, "fit", lambda data: calls.append(("fit", data)))
@@ -99,9 +100,9 @@ def test_runs_on_test_sets_are_logged_before_they_start(asked, kinebind, tmp_pat
     said = kinebind("bench", "sync", "--final", "--fit", "--data", tmp_path, "--out", "here", "--json")
     assert said.code == 0
     assert said.json["metrics"]["clips"] == 3
-    assert asked == [("fit", tmp_path), ("sync", tmp_path, True, False)]
+    assert asked == [("fit", tmp_path), ("sync", tmp_path, True, False, None)]
 
-    def fail(data, *, final, small):
+    def fail(data, *, final, small, folder):
         raise InputError("No.", "Yes.")
 
     monkeypatch.setattr(sync, "run", fail)
@@ -113,11 +114,26 @@ def test_runs_on_test_sets_are_logged_before_they_start(asked, kinebind, tmp_pat
     assert lines[0].startswith("# ")
 
 
+def test_sync_goes_on_and_opens_the_test_sets_once(asked, kinebind, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_parts, "commit", lambda: 40 * "a")
+    kept = Path("w/sync/test-aaaaaaaaaaaa")
+    assert kinebind("bench", "sync", "--final", "--work", "w").code == 0
+    (tmp_path / kept).mkdir(parents=True)
+    assert kinebind("bench", "sync", "--final", "--work", "w").code == 0
+    assert asked == [("sync", tmp_path, True, False, kept)] * 2
+    assert (tmp_path / "results" / "final_log.md").read_text().count("bench sync --final") == 1
+    # Few clips are no part of it, and what is fitted anew is something else.
+    assert kinebind("bench", "sync", "--small", "--work", "w").code == 0
+    assert kinebind("bench", "sync", "--fit", "--final", "--work", "w").code == 0
+    assert [call[-1] for call in asked if call[0] == "sync"][2:] == [None, None]
+    assert (tmp_path / "results" / "final_log.md").read_text().count("bench sync") == 2
+
+
 def test_a_small_run_is_called_so_and_replaces_no_full_one(asked, kinebind, tmp_path):
     assert kinebind("bench", "sync").code == 0
     full = (tmp_path / "results" / "sync.json").read_text()
     said = kinebind("bench", "sync", "--small", "--json")
-    assert asked == [("sync", tmp_path, False, False), ("sync", tmp_path, False, True)]
+    assert asked == [("sync", tmp_path, False, False, None), ("sync", tmp_path, False, True, None)]
     assert said.json["out"] == "results/small/sync.json"
     assert (said.json["variant"], said.json["command"]) == ("small", "kinebind bench sync --small")
     assert (tmp_path / "results" / "sync.json").read_text() == full
@@ -138,7 +154,7 @@ def test_zero_shot_trains_its_rival_first_and_opens_nothing_before(asked, kinebi
         return {"r1": 0.5}
 
     monkeypatch.setattr(zero_shot_mobind, "rival", rival)
-    monkeypatch.setattr(zero_shot, "commit", lambda: 40 * "a")
+    monkeypatch.setattr(kept_parts, "commit", lambda: 40 * "a")
     monkeypatch.setattr(zero_shot, "run", measure)
     said = kinebind("bench", "zero-shot", "--final", "--minutes", "3", "--work", "w")
     assert (said.code, asked, given) == (0, [], [(tmp_path, Path("w"), 3.0)])

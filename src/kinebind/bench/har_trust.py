@@ -22,9 +22,8 @@ import torch
 
 from kinebind.bench.har_data import LOOKS, UTD_LABELS, Split, geotec_split, universal, utd_split
 from kinebind.bench.har_runs import STEPS
-from kinebind.bench.measured import Cases, figures
+from kinebind.bench.measured import Cases, expected_calibration_error, figures
 from kinebind.bench.processes import parallel
-from kinebind.bench.sync import expected_calibration_error
 from kinebind.clock import FloatArray
 from kinebind.tasks.recognise.by_examples import calibrated
 from kinebind.tasks.recognise.stretches import Labelled

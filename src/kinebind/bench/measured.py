@@ -109,6 +109,18 @@ def joined(parts: Sequence[Mapping[str, Cases]]) -> Measured:
     return out
 
 
+def expected_calibration_error(stated: FloatArray, right: FloatArray, bins: int = 10) -> float:
+    """Mean |stated − observed| over bins of equal count.
+
+    >>> expected_calibration_error(np.array([0.9] * 10 + [0.1] * 10), np.array([1.0] * 9 + [0.0] * 10 + [1.0]), 2)
+    0.0
+    """
+    order = np.argsort(stated, kind="stable")
+    groups = np.array_split(order, bins)
+    gaps = [abs(float(stated[g].mean() - right[g].mean())) * g.size for g in groups if g.size]
+    return round(sum(gaps) / stated.size, 12)
+
+
 def _drawn(count: int) -> np.ndarray:
     """Cases (DRAWS, count) of each bootstrap draw: the same for the same count, whatever the method."""
     return np.random.default_rng(0).integers(count, size=(DRAWS, count))

@@ -3,14 +3,13 @@
 `kinebind bench sync` runs on development data: DeepMimic's clips (a source that nothing is fitted on), UTD-MHAD's odd
 subjects, and idle people. `--final` opens the test sets: CMU's motion capture, UTD-MHAD's even subjects, the Neura
 walk, and the five idle files kept for the test. `--small` takes every twentieth clip, and of the hour its first part:
-a look, not a result.
+a look, not a result. It takes hours on two cores: what it has found lies in a folder, from which the same command of
+the same commit goes on.
 """
 
 from __future__ import annotations
 
-import logging
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -21,6 +20,8 @@ import numpy as np
 
 from kinebind.bench import baselines, hour, neura, utd
 from kinebind.bench.calibrate import varied_scene
+from kinebind.bench.kept_parts import by_parts
+from kinebind.bench.measured import expected_calibration_error
 from kinebind.bench.processes import parallel
 from kinebind.bench.scenes import (
     Bodies,
@@ -38,8 +39,6 @@ from kinebind.poses import Poses
 from kinebind.recording import Recording
 from kinebind.store import save
 from kinebind.tasks.sync import sync
-
-log = logging.getLogger(__name__)
 
 RANGE_S = (-7.5, 7.5)
 CLIPS = 200
@@ -66,16 +65,14 @@ class Outcome:
     zero_s: float = float("nan")
 
 
-def run(data: Path, *, final: bool = False, small: bool = False) -> dict[str, float]:
-    """All figures, flat: key → number. `final` opens the test sets. `small` takes few of the clips."""
-    metrics: dict[str, float] = {}
-    for part in (_simulated, confidence, _utd, _neura, _hours):
-        started = time.perf_counter()
-        found = part(data, final, SMALL_EVERY if small else 1)
-        log.info("%s: %.0f s, %s", part.__name__.strip("_"), time.perf_counter() - started, found)
-        # Nothing answered has no median: such a figure is left out, its coverage of zero stands.
-        metrics |= {key: value for key, value in found.items() if np.isfinite(value)}
-    return metrics
+def run(data: Path, *, final: bool = False, small: bool = False, folder: Path | None = None) -> dict[str, float]:
+    """All figures, flat: key → number. `final` opens the test sets. `small` takes few of the clips.
+
+    folder: where what is done is kept, as `kinebind.bench.kept_parts` says.
+    """
+    parts = (_simulated, confidence, _utd, _neura, _hours)
+    every = SMALL_EVERY if small else 1
+    return by_parts({part.__name__.strip("_"): partial(part, data, final, every) for part in parts}, folder)
 
 
 @cache
@@ -233,18 +230,6 @@ def confidence(data: Path, final: bool, every: int) -> dict[str, float]:
         "idle_best_guess_within_50ms": float(np.mean([o.error_s <= 0.05 for o in idle])),
     }
     return metrics
-
-
-def expected_calibration_error(stated: FloatArray, right: FloatArray, bins: int = 10) -> float:
-    """Mean |stated − observed| over bins of equal count.
-
-    >>> expected_calibration_error(np.array([0.9] * 10 + [0.1] * 10), np.array([1.0] * 9 + [0.0] * 10 + [1.0]), 2)
-    0.0
-    """
-    order = np.argsort(stated, kind="stable")
-    groups = np.array_split(order, bins)
-    gaps = [abs(float(stated[g].mean() - right[g].mean())) * g.size for g in groups if g.size]
-    return round(sum(gaps) / stated.size, 12)
 
 
 def _utd_answer(case: tuple[Imu, Poses, ClockMap]) -> Outcome:

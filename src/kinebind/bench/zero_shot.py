@@ -13,13 +13,10 @@ It takes hours on two cores: what it has found lies in a folder, from which the 
 
 from __future__ import annotations
 
-import json
 import logging
-import re
-import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,22 +26,19 @@ import torch
 from kinebind.bench import sync as sync_bench
 from kinebind.bench import utd, zero_shot_confidence, zero_shot_model, zero_shot_neura, zero_shot_sim, zero_shot_utd
 from kinebind.bench.correlation_matcher import CorrelationMatcher
+from kinebind.bench.kept_parts import by_parts
 from kinebind.bench.measured import Measured, compared, figures
 from kinebind.bench.offset_finders import ByMatcher, BySync, OffsetFinder, finder_syncwise
-from kinebind.bench.processes import WORKERS, kept_in
-from kinebind.bench.results_file import commit
+from kinebind.bench.processes import WORKERS
 from kinebind.bench.scenes import test_sources, validation_sources
 from kinebind.bench.sim_cases import SimCases
 from kinebind.bench.zero_shot_mobind import MobindMatcher
 from kinebind.nn.model import Model
-from kinebind.store import written_whole
 from kinebind.tasks.binder import Binder, shipped_once
 from kinebind.tasks.matching import Matcher
 
 log = logging.getLogger(__name__)
 
-_COMMIT = re.compile("[0-9a-f]{40}")
-"""What `kinebind.bench.results_file.commit` says where no file differs from the commit."""
 SLACK_S = 0.04
 """By how much clocks that count as right may be off for the model; chosen on development data."""
 _CONFIDENCE_EVERY = 2
@@ -82,43 +76,18 @@ class _Run:
         return {suffix: list(utd.clips(self.data / "utd-mhad", own))[::every] for suffix, own in subjects.items()}
 
 
-def folder_of(work: Path, *, final: bool) -> Path | None:
-    """Where the figures of parts that are done are kept: of this commit alone, so None where files differ from it."""
-    state = commit()
-    return work / "zero-shot" / f"{'test' if final else 'dev'}-{state[:12]}" if _COMMIT.fullmatch(state) else None
-
-
 def run(
     data: Path, rival: Model | None = None, *, final: bool = False, small: bool = False, folder: Path | None = None
 ) -> dict[str, float]:
     """All figures, flat: key → number. `final` opens the test sets. `small` takes few of the cases.
 
     rival: MoBind, as `kinebind.bench.zero_shot_mobind` trains it, whose figures have `_mobind` behind their names.
-    folder: of `folder_of`, which the figures of each part are put in, and taken from where they are there.
+    folder: where what is done is kept, as `kinebind.bench.kept_parts` says.
     """
     torch.set_num_threads(WORKERS)
     own = _Run(data, final, _SMALL if small else 1.0, rival)
-    metrics: dict[str, float] = {}
-    for part in (_utd, _neura, _simulated, _confidence, _training):
-        name = part.__name__.strip("_")
-        path = None if folder is None else folder / f"{name}.json"
-        if path is not None and path.exists():
-            log.info("%s: done before", name)
-            metrics |= json.loads(path.read_text(encoding="utf-8"))
-            continue
-        started = time.perf_counter()
-        pieces = None if folder is None else folder / f"{name}-pieces"
-        with kept_in(pieces):
-            found = {key: float(value) for key, value in part(own).items() if np.isfinite(value)}
-        log.info("%s: %.0f s, %d figures", name, time.perf_counter() - started, len(found))
-        metrics |= found
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(path) as draft:
-                draft.write_text(json.dumps(found), encoding="utf-8")
-            if pieces is not None:
-                shutil.rmtree(pieces, ignore_errors=True)
-    return metrics
+    parts = (_utd, _neura, _simulated, _confidence, _training)
+    return by_parts({part.__name__.strip("_"): partial(part, own) for part in parts}, folder)
 
 
 def _utd(run: _Run) -> dict[str, float]:

@@ -11,11 +11,10 @@ import numpy as np
 
 from kinebind.bench import neura, utd
 from kinebind.bench.crowds import ROWS, Everybody, crowd
-from kinebind.bench.measured import Cases, Measured
+from kinebind.bench.measured import Cases, Measured, expected_calibration_error
 from kinebind.bench.offset_finders import answered_together
 from kinebind.bench.processes import parallel
 from kinebind.bench.scenes import Source, timing_error_s
-from kinebind.bench.sync import expected_calibration_error
 from kinebind.clock import ClockMap, FloatArray
 from kinebind.imu import Imu
 from kinebind.poses import Poses

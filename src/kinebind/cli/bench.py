@@ -20,7 +20,7 @@ _STUDIES = ("mobind", "zero-shot", "free-sources", "named-movements", "multi3net
 """Those that train, keep what they trained, and go on."""
 _OF = {
     "--small": ("sync", *_STUDIES, "har-trust", "video", "video-memory"), "--fit": ("sync",), "--smoke": ("mobind",),
-    "--minutes": _STUDIES, "--work": _STUDIES, "--device": ("mobind",), "--seeds": ("har",),
+    "--minutes": _STUDIES, "--work": ("sync", *_STUDIES), "--device": ("mobind",), "--seeds": ("har",),
     "--final": ("sync", "simulate", "mobind", "zero-shot", "multi3net", "har"),
 }  # fmt: skip
 """The benchmarks that an option is for."""
@@ -48,7 +48,7 @@ def bench(
     ] = None,
     work: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where what is trained is kept; .kinebind-study."),
+        typer.Option(metavar="DIR", help="Where what is trained or done is kept; .kinebind-study."),
     ] = None,
     device: Annotated[
         str | None, typer.Option(metavar="NAME", help="Where to train (mobind): cpu or cuda; cpu.")

@@ -63,14 +63,17 @@ class Plan:
 
 
 def _sync(asked: Asked) -> Plan:
-    from kinebind.bench import calibrate, sync
+    from kinebind.bench import calibrate, kept_parts, sync
+
+    kept = not asked.small and not asked.fit  # a fit changes what is measured
+    folder = kept_parts.folder_of(asked.work, "sync", final=asked.final) if kept else None
 
     def measure() -> Figures:
         if asked.fit:
             calibrate.fit(asked.data)
-        return sync.run(asked.data, final=asked.final, small=asked.small)
+        return sync.run(asked.data, final=asked.final, small=asked.small, folder=folder)
 
-    return Plan(measure)
+    return Plan(measure, opened=folder is not None and folder.exists())
 
 
 def _simulate(asked: Asked) -> Plan:
@@ -95,7 +98,7 @@ def _mobind(asked: Asked) -> Plan:
 
 
 def _zero_shot(asked: Asked) -> Plan:
-    from kinebind.bench import zero_shot, zero_shot_mobind
+    from kinebind.bench import kept_parts, zero_shot, zero_shot_mobind
     from kinebind.nn.model import Model
 
     if asked.small:  # has no time to train a rival
@@ -109,7 +112,7 @@ def _zero_shot(asked: Asked) -> Plan:
         rivals.append(found)
         return None
 
-    folder = zero_shot.folder_of(asked.work, final=asked.final)
+    folder = kept_parts.folder_of(asked.work, "zero-shot", final=asked.final)
 
     def measure() -> Figures:
         return zero_shot.run(asked.data, rivals[0], final=asked.final, small=False, folder=folder)
