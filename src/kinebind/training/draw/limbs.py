@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kinebind.training.draw.turns import from_axes, normalised
+from kinebind.training.draw.turns import from_axes, length, normalised
 
 _STRAIGHT = 0.995
 """Limbs are never quite straight: their bend would have no direction."""
@@ -19,7 +19,7 @@ def two_bones(end: Tensor, pole: Tensor, lengths: tuple[float, float], *, hinge:
     is out of reach is reached for, what is too near is kept off. By the law of cosines.
     """
     a, b = lengths
-    distance = end.norm(dim=-1, keepdim=True).clamp(abs(a - b) + 0.05 * (a + b), _STRAIGHT * (a + b))
+    distance = length(end).clamp(abs(a - b) + 0.05 * (a + b), _STRAIGHT * (a + b))
     along = normalised(end)
     across = normalised(pole - (pole * along).sum(-1, keepdim=True) * along)
     cosine = ((a * a + distance.square() - b * b) / (2.0 * a * distance)).clamp(-1.0, 1.0)

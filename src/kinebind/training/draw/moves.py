@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from scipy.ndimage import gaussian_filter1d, spline_filter1d
 from torch import Tensor
+from torch.nn import functional
 
 from kinebind.body.segments import SEGMENTS
 from kinebind.training.corpus import Corpus
@@ -130,8 +131,14 @@ class Library:
         taps = torch.cat([(1 - u) ** 3, 3 * u**3 - 6 * u**2 + 4, -3 * u**3 + 3 * u**2 + 3 * u + 1, u**3], dim=-1) / 6.0
         index = whole.long()[..., None] + torch.arange(-1, 3, device=self.device)
         index = torch.minimum(index.clamp_min(0), last.long()[..., None]) + self.first[clip][:, None, None]
-        rot = torch.einsum("btk,btksc->btsc", taps, self.rot[index])
-        root = torch.einsum("btk,btkc->btc", taps, self.root[index])
+        rows, weights = index.flatten(0, 1), taps.flatten(0, 1)
+        # Sums of weighted rows: what bags of embeddings are, and so quick.
+        rot, root = (
+            functional.embedding_bag(rows, of.flatten(1), per_sample_weights=weights, mode="sum").reshape(
+                *time_s.shape, *of.shape[1:]
+            )
+            for of in (self.rot, self.root)
+        )
         return normalised(rot), root
 
 

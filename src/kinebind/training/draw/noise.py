@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 def slow_noise(
@@ -20,5 +19,8 @@ def slow_noise(
     t = torch.arange(-half, half + 1, device=device) / rate_hz
     kernel = torch.exp(-0.5 * (t / sigma_s) ** 2)
     kernel = kernel / kernel.square().sum().sqrt()
-    white = torch.randn(rows, 1, length + 2 * half, generator=generator, device=device)
-    return functional.conv1d(white, kernel[None, None])[:, 0]
+    count = length + 2 * half
+    white = torch.randn(rows, count, generator=generator, device=device)
+    spectrum = torch.fft.rfft(white) * torch.fft.rfft(kernel, count)
+    smooth: Tensor = torch.fft.irfft(spectrum, count)
+    return smooth[:, 2 * half :]  # where the circle of the transform has not closed

@@ -16,7 +16,7 @@ from torch.nn import functional
 from kinebind.imu import GRAVITY_M_S2
 from kinebind.nn.smooth import gaussian
 from kinebind.training.draw.noise import slow_noise
-from kinebind.training.draw.turns import conjugate, from_rotvec, multiply, random_turns, rotate
+from kinebind.training.draw.turns import conjugate, from_rotvec, length, multiply, random_turns, rotate
 
 FINE_HZ = 100.0
 """Rate at which motion is computed."""
@@ -73,7 +73,7 @@ def measured(
     ]
     both = _sampled(torch.cat([acc, gyr, frame], dim=-1), out_s, rate, generator)
     acc, gyr, frame = both[..., :3], both[..., 3:6], both[..., 6:]
-    frame = frame / frame.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    frame = frame / length(frame).clamp_min(1e-6)
     root_rate = rate.sqrt()[:, None, None]
     acc = acc * (1.0 + 0.01 * normal(1, 3)) + 0.08 * normal(1, 3) + 8e-3 * root_rate * normal(out_s.numel(), 3)
     gyr = gyr * (1.0 + 0.01 * normal(1, 3)) + 0.015 * normal(1, 3) + 1e-3 * root_rate * normal(out_s.numel(), 3)
@@ -99,7 +99,7 @@ def _rates(rot: Tensor) -> Tensor:
     step = multiply(conjugate(behind), ahead)
     step = step * torch.where(step[..., 3:] < 0.0, -1.0, 1.0)
     # A step's rotation vector: 2·asin of the vector part for what turns less than half round in 20 ms.
-    sine = step[..., :3].norm(dim=-1, keepdim=True).clamp(1e-9, 1.0)
+    sine = length(step[..., :3]).clamp(1e-9, 1.0)
     rate = step[..., :3] / sine * 2.0 * torch.asin(sine.clamp_max(1.0)) * (FINE_HZ / 2.0)
     rate = torch.cat([rate[:, :1], rate, rate[:, -1:]], dim=1)
     return gaussian(rate.transpose(1, 2), _SMOOTHING_S, FINE_HZ).transpose(1, 2)

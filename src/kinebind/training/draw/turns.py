@@ -49,13 +49,20 @@ def matrices(q: Tensor) -> Tensor:
 
 def normalised(v: Tensor) -> Tensor:
     """Vectors (..., k) of length one; zero stays zero."""
-    out: Tensor = v / v.norm(dim=-1, keepdim=True).clamp_min(1e-9)
-    return out
+    return v / length(v).clamp_min(1e-9)
+
+
+def length(v: Tensor) -> Tensor:
+    """Lengths (..., 1) of vectors (..., k): part by part, several times as fast as `norm` for a few."""
+    total = torch.zeros_like(v[..., 0])
+    for part in v.unbind(-1):
+        total = torch.addcmul(total, part, part)
+    return total.sqrt()[..., None]
 
 
 def from_rotvec(v: Tensor) -> Tensor:
     """Unit quaternions (..., 4) of rotation vectors (..., 3), radians."""
-    angle = v.norm(dim=-1, keepdim=True)
+    angle = length(v)
     # sinc keeps small angles exact: sin(θ/2)/θ = ½ sinc(θ/2π).
     return torch.cat([0.5 * torch.sinc(angle / (2.0 * torch.pi)) * v, torch.cos(0.5 * angle)], dim=-1)
 
