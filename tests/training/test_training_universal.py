@@ -21,7 +21,7 @@ from kinebind.training.draw.moves import Library, Variety
 from kinebind.training.draw.windows import Drawing, draw
 from kinebind.training.draw.words import meanings
 from kinebind.training.sentences import Sentences
-from kinebind.training.universal import Trainer, UniversalTraining, losses
+from kinebind.training.universal import Trainer, UniversalTraining, _Batches, losses
 
 TINY = UniversalTraining(
     steps=6, lengths=((2.0, 0.5, 1.0),), body_seconds=8.0, warm_steps=2,
@@ -104,6 +104,17 @@ def test_what_was_stopped_goes_on_with_what_would_have_come(library, tmp_path):
     for name, tensor in whole.mean.state_dict().items():
         assert torch.allclose(tensor, again.mean.state_dict()[name], atol=1e-6), name
     assert len(json.loads((tmp_path / "parts" / "history.json").read_text())) == 6
+
+
+def test_windows_drawn_by_the_process_that_learns_are_the_same(library, tmp_path, monkeypatch):
+    """As on a GPU; on a CPU another process draws them."""
+    apart = Trainer(TINY, tmp_path / "apart", "cpu")
+    apart.train(library, None)
+    monkeypatch.setattr(Trainer, "_batches", lambda self, library: iter(_Batches(library, self.config, self.step)))
+    here = Trainer(TINY, tmp_path / "here", "cpu")
+    assert here.train(library, None)
+    for name, tensor in apart.mean.state_dict().items():
+        assert torch.allclose(tensor, here.mean.state_dict()[name], atol=1e-5), name
 
 
 def test_words_are_learnt_and_resumed_as_well(library, sentences, tmp_path):

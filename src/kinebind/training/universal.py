@@ -146,11 +146,9 @@ class _Batches(IterableDataset[tuple[Drawn, float]]):
             chooser = torch.Generator().manual_seed(c.seed * 1_000_003 + step)
             window_s, shift_s, _ = c.lengths[int(torch.multinomial(shares, 1, generator=chooser))]
             generator = torch.Generator(self.library.device).manual_seed(c.seed * 7_919_999 + step)
-            with torch.no_grad():
-                yield (
-                    draw(self.library, round(c.body_seconds / window_s), window_s, shift_s, c.drawing, generator),
-                    shift_s,
-                )
+            with torch.no_grad():  # which must not hold while whoever asked goes on
+                drawn = draw(self.library, round(c.body_seconds / window_s), window_s, shift_s, c.drawing, generator)
+            yield drawn, shift_s
 
 
 def _alone(_worker: int) -> None:
