@@ -16,8 +16,8 @@ from kinebind.bench import utd, zero_shot_sim, zero_shot_utd
 from kinebind.bench.measured import Measured, compared
 from kinebind.bench.offset_finders import ByMatcher
 from kinebind.bench.scenes import validation_sources
-from kinebind.bench.short_trainings import SMALL_STEPS, Training, corpus_of, go_on, weights_of
 from kinebind.bench.sim_cases import SimCases
+from kinebind.bench.trainings import SMALL_STEPS, Training, corpus_of, go_on, weights_of
 from kinebind.bench.zero_shot import SLACK_S
 from kinebind.errors import InputError
 from kinebind.tasks.binder import Binder, from_file, shipped_once
@@ -40,12 +40,13 @@ def metrics(data: Path, folder: Path, *, small: bool) -> dict[str, float]:
     share = 0.05 if small else 1.0
     clips = list(utd.clips(data / "utd-mhad", utd.DEVELOPMENT))[:: round(1.0 / share)]
     cases = SimCases(validation_sources(data), share=share, shared_out=True)
-    other = weights_of(folder, _other(), small=small)
-    binders = {"all": shipped_once(), "free": shipped_once()} | {_other(): from_file(other)}
+    path = weights_of(folder, _other(), small=small)
+    other = from_file(path)
+    binders = {"all": shipped_once(), "free": shipped_once()} | {_other(): other}
     wanted = SMALL_STEPS if small else _steps(shipped_once())
-    if _steps(binders[_other()]) != wanted:
+    if _steps(other) != wanted:
         raise InputError(
-            f"{other} was trained for {_steps(binders[_other()])} steps, and not for {wanted}.",
+            f"{path} was trained for {_steps(other)} steps, and not for {wanted}.",
             "Remove its folder and train anew.",
         )
     out: dict[str, float] = {}

@@ -16,7 +16,7 @@ from pathlib import Path
 from kinebind.bench import har_words, utd, zero_shot_utd
 from kinebind.bench.measured import Measured, compared
 from kinebind.bench.offset_finders import ByMatcher
-from kinebind.bench.short_trainings import SHORT_STEPS, Training, corpus_of, go_on, weights_of
+from kinebind.bench.trainings import SHORT_STEPS, Training, corpus_of, go_on, weights_of
 from kinebind.bench.zero_shot import SLACK_S
 from kinebind.nn.sentences import SentenceEncoder
 from kinebind.nn.universal import Universal

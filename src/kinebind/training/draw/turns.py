@@ -53,7 +53,7 @@ def normalised(v: Tensor) -> Tensor:
 
 
 def length(v: Tensor) -> Tensor:
-    """Lengths (..., 1) of vectors (..., k): part by part, several times as fast as `norm` for a few."""
+    """Lengths (..., 1) of vectors (..., k): part by part, about twice as fast as `norm` for two to four."""
     total = torch.zeros_like(v[..., 0])
     for part in v.unbind(-1):
         total = torch.addcmul(total, part, part)

@@ -1,4 +1,4 @@
-"""The benchmarks of short trainings: who learns from what, and going on where it was stopped."""
+"""The benchmarks that compare trainings: who learns from what, and going on where it was stopped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kinebind.bench import free_sources, named_movements, short_trainings
+from kinebind.bench import free_sources, named_movements, trainings
 from kinebind.errors import InputError
 
 
@@ -34,13 +34,13 @@ def trained(monkeypatch, tmp_path):
         Path(out).write_text("")
 
     terms = {"paid": "CC BY-NC 4.0", "open": "free for all uses", "other": "MIT with CC BY-NC 4.0 parts"}
-    monkeypatch.setattr(short_trainings.Corpus, "open", lambda path: Motion(terms=terms))
-    monkeypatch.setattr(short_trainings, "build_corpus", lambda files, path, terms, jobs: path.write_text(""))
-    monkeypatch.setattr(short_trainings, "Trainer", Trainer)
-    monkeypatch.setattr(short_trainings, "ship", ship)
-    monkeypatch.setattr(short_trainings.Library, "of", lambda corpus, weights: corpus)
-    monkeypatch.setattr(short_trainings, "write_sentences", lambda corpus, path: path.write_text(" ".join(corpus)))
-    monkeypatch.setattr(short_trainings, "read_sentences", lambda path, corpus: path.read_text())
+    monkeypatch.setattr(trainings.Corpus, "open", lambda path: Motion(terms=terms))
+    monkeypatch.setattr(trainings, "build_corpus", lambda files, path, terms, jobs: path.write_text(""))
+    monkeypatch.setattr(trainings, "Trainer", Trainer)
+    monkeypatch.setattr(trainings, "ship", ship)
+    monkeypatch.setattr(trainings.Library, "of", lambda corpus, weights: corpus)
+    monkeypatch.setattr(trainings, "write_sentences", lambda corpus, path: path.write_text(" ".join(corpus)))
+    monkeypatch.setattr(trainings, "read_sentences", lambda path, corpus: path.read_text())
     return done
 
 
@@ -71,7 +71,7 @@ def test_the_weights_that_are_not_in_the_package_are_trained_as_long(trained, in
     assert free_sources.work(tmp_path, tmp_path / "w", small=False) == []
     assert len(trained) == 2
     free_sources.work(tmp_path, tmp_path / "w", small=True)
-    assert [(name, config.steps) for name, _, config, _ in trained[2:]] == [("all-small", short_trainings.SMALL_STEPS)]
+    assert [(name, config.steps) for name, _, config, _ in trained[2:]] == [("all-small", trainings.SMALL_STEPS)]
 
 
 def test_weights_of_another_length_are_not_compared(trained, in_the_package, monkeypatch, tmp_path):
@@ -97,7 +97,7 @@ def test_without_the_library_or_words_nothing_else_differs(trained, tmp_path):
     assert (one, other, sources, said) == ("recipe", "no_library", same_sources, same_said)
     assert silent == ("no_words", sources, config, None)
     assert said == "paid open other"
-    assert config.steps == short_trainings.SHORT_STEPS
+    assert config.steps == trainings.SHORT_STEPS
     assert config.drawing.variety.acted > 0.0
     variety = replace(without.drawing.variety, acted=config.drawing.variety.acted)
     assert replace(without, drawing=replace(without.drawing, variety=variety)) == config
