@@ -36,7 +36,7 @@ def load(path: str | Path = "universal", recipe: str | Path | None = None) -> An
     """The universal model that comes with Kinebind; or, by a path, a recording that `save` wrote, or a trained model.
 
     Without a path, or for "universal": a `kinebind.tasks.binder.Binder` with model, input contract, model card and
-    licence (CC BY-NC 4.0; logged once). Nothing is fetched. Universal models from elsewhere come from a `.safetensors`
+    licence (CC BY 4.0; logged once). Nothing is fetched. Universal models from elsewhere come from a `.safetensors`
     file, or from a folder that `kinebind export` wrote and onnxruntime runs.
 
     Any other model (`kinebind.nn.Model`) comes from a `.safetensors` file of Kinebind, or from a `.pt` state dict of

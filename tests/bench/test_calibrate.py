@@ -16,13 +16,12 @@ from kinebind.tasks.sync.confidence import AMONG_FEATURES, FEATURES, RIGHT_PEAK_
 def made_up_cases(count: int, seed: int = 0):
     """Answers of a world in which the right peak is a logistic matter and errors about it are Laplacian."""
     rng = np.random.default_rng([67, seed])
-    weights = {name: 0.0 for name in FEATURES} | {"log_margin": 2.0, "log_data": 1.0}
+    weights = {name: 0.0 for name in FEATURES} | {"evidence": 2.0, "log_data": 1.0}
     cases = []
     for _ in range(count):
         own = {name: float(rng.uniform(0.0, 2.0)) for name in sorted({*FEATURES, *SCALE_FEATURES})}
         score = -3.0 + sum(weights[name] * own[name] for name in FEATURES)
-        own["margin"] = float(rng.uniform(0.0, 6.0))
-        right = rng.random() < 1.0 / (1.0 + np.exp(-score)) / (1.0 + np.exp(1.0 - 1.5 * own["margin"]))
+        right = rng.random() < 1.0 / (1.0 + np.exp(-score)) / (1.0 + np.exp(1.0 - 3.0 * own["log_margin"]))
         scale_s = np.exp(-5.0 + 0.5 * own["log_sigma"] + 0.3 * own["log_density"])
         error_s = min(rng.exponential(scale_s), 0.149) if right else rng.choice([2.0, np.inf])
         cases.append((own, float(error_s)))
@@ -36,7 +35,7 @@ def test_a_known_world_is_found_again():
     among = {"among_intercept", *(f"among_{name}" for name in AMONG_FEATURES)}
     assert set(fitted) == {"intercept", *FEATURES, *among, "scale_intercept", *scales}
     assert fitted["among_intercept"] == pytest.approx(-1.0, abs=0.4)
-    assert fitted["among_margin"] == pytest.approx(1.5, abs=0.4)
+    assert fitted["among_log_margin"] == pytest.approx(3.0, abs=0.6)
     assert fitted["intercept"] == pytest.approx(-3.0, abs=0.5)
     for name, weight in weights.items():
         assert fitted[name] == pytest.approx(weight, abs=0.25), name
@@ -50,13 +49,20 @@ def test_stated_and_observed_agree_in_that_world():
     fitted = fit_confidence(cases)
     fresh, _ = made_up_cases(4000, seed=1)
     score = np.array([fitted["intercept"] + sum(fitted[n] * own[n] for n in FEATURES) for own, _ in fresh])
-    among = np.array([fitted["among_margin"] * own["margin"] for own, _ in fresh])
+    among = np.array([fitted["among_log_margin"] * own["log_margin"] for own, _ in fresh])
     stated = 1.0 / (1.0 + np.exp(-score)) / (1.0 + np.exp(-fitted["among_intercept"] - among))
     right = np.array([error_s <= RIGHT_PEAK_S for _, error_s in fresh])
     for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 1.0)):
         inside = (stated >= low) & (stated < high)
         assert inside.sum() > 100
         assert stated[inside].mean() == pytest.approx(right[inside].mean(), abs=0.06)
+
+
+def test_of_an_answer_and_a_rival_that_fit_alike_neither_is_the_likelier_whatever_the_cases_say():
+    cases, _ = made_up_cases(1000)
+    # Whoever has a rival as good as the answer is right all the same.
+    told = [(own | {"log_margin": 0.0}, 0.01) if k % 3 == 0 else (own, e) for k, (own, e) in enumerate(cases)]
+    assert fit_confidence(told)["among_intercept"] == 0.0
 
 
 def test_answers_of_strangers_count_as_wrong_whatever_was_said():

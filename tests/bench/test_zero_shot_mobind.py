@@ -28,13 +28,13 @@ def source(first: int) -> MadeUp:
 def model(tmp_path_factory):
     """Trained for two epochs of two made-up people."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(rival, "motion_sources", lambda *_: [source(1)])
+        patched.setattr(rival, "motion_sources", lambda _, names: [source(1)] if names == ("one", "two") else [])
         patched.setattr(rival, "validation_sources", lambda *_: [source(5)])
         work = tmp_path_factory.mktemp("work")
-        made = rival.trained(Path(), work, pairs=250)
-        (entry, *_) = rival.open_store(work / "mobind/store", UTD_CONTRACT).entries
+        made = rival.trained(Path(), work, ("one", "two"), pairs=250)
+        (entry, *_) = rival.open_store(work / "mobind-one-two/store", UTD_CONTRACT).entries
         assert entry.meta["split"] == "train"
-        again = rival.trained(Path(), work, pairs=250)
+        again = rival.trained(Path(), work, ("one", "two"), pairs=250)
     for a, b in zip(made.parameters(), again.parameters(), strict=True):
         assert (a == b).all()
     return made

@@ -33,15 +33,15 @@ def test_sensors_and_their_limbs(kinebind, walk):
 def test_the_licence_is_told_on_the_side(kinebind, walk, monkeypatch):
     monkeypatch.setattr(binder, "_told", set())
     said = kinebind("embed", "left_wrist.csv", "--out", "found")
-    assert "CC BY-NC 4.0" in said.err
-    assert "CC BY-NC 4.0" not in said.out
+    assert "CC BY 4.0" in said.err
+    assert "CC BY 4.0" not in said.out
 
 
 def test_as_json_the_index_is_told(kinebind, walk):
     said = kinebind("embed", "recording.toml", "--out", "found", "--json")
     told = said.json
     assert told["format"] == "kinebind-embed-1"
-    assert "CC BY-NC 4.0" in told["licence"]
+    assert "CC BY 4.0" in told["licence"]
     assert told["out"] == "found"
     assert {row["file"] for row in told["streams"]} == set(names(walk / "found")) - {"embed.json"}
     assert all(row["tokens"] > 120 and row["width"] == 64 and row["there"] > 0.9 for row in told["streams"])

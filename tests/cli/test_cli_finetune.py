@@ -38,7 +38,7 @@ def test_it_learns_from_clocks_that_were_found_and_writes_what_helped(own, kineb
     assert told["format"] == "kinebind-finetune-align-1"
     assert told["recordings"] == 2
     assert told["sensors"] == 4
-    assert "CC BY-NC" in told["licence"]
+    assert "CC BY 4.0" in told["licence"]
     assert set(told["before"]) == set(told["after"]) == {"loss", "pair_r1", "lag_hit"}
     # Found clocks are right ones: at them the model that was not tuned sees that both belong together.
     assert told["before"]["lag_hit"] > 0.4

@@ -67,7 +67,7 @@ def test_real_streams_by_the_same_interface(exported, shipped, streams):
     imu, poses = streams
     other = kinebind.load(exported)
     assert isinstance(other.model, OnnxEncoders)
-    assert "CC BY-NC 4.0" in repr(other)
+    assert "CC BY 4.0" in repr(other)
     assert other.contract == shipped.contract
     small = load_onnx(exported, int8=True)
     for embed in (lambda b: b.embed_imu(imu), lambda b: b.embed_pose(poses, "left_wrist")):

@@ -89,7 +89,7 @@ def fit_confidence(cases: list[Case]) -> dict[str, float]:
     """Maximum likelihood (slightly ridged) of the right peak, a product of two logistic functions: that the two belong
     together and that it is the right one of the peaks; and the scale of the error about it, which is Laplacian up to
     RIGHT_PEAK_S. What speaks for an answer cannot count against it, however alike two of these features are: their
-    weights are bounded by zero.
+    weights are bounded by zero. Nor is the answer more likely than a rival that fits exactly as well.
     """
     error_s = np.array([e for _, e in cases])
     y = error_s <= RIGHT_PEAK_S
@@ -114,7 +114,8 @@ def fit_confidence(cases: list[Case]) -> dict[str, float]:
     start = np.concatenate([np.zeros(first), [0.0, *(1.0 for _ in AMONG_FEATURES)]])
     signs = {name: (None, 0.0) if name in AGAINST else (0.0, None) for name in (*FEATURES, *AMONG_FEATURES)}
     free = (None, None)
-    bounds = [free, *(signs[name] for name in FEATURES), free, *(signs[name] for name in AMONG_FEATURES)]
+    half_at_most = (None, 0.0)
+    bounds = [free, *(signs[name] for name in FEATURES), half_at_most, *(signs[name] for name in AMONG_FEATURES)]
     peak = minimize(cost, start, jac=True, bounds=bounds).x
     right = y
     width = np.array([[1.0, *(f[name] for name in SCALE_FEATURES)] for f, _ in cases])[right]

@@ -34,7 +34,6 @@ from kinebind.training.store import WindowStore, open_store, store_from_recordin
 from kinebind.training.takes import Float32, Take, take_from_recording
 from kinebind.training.windows import split_windows
 
-TRAINED_ON = ("bandai-namco", "cmu-expmap")
 STRIDE_S = 0.5
 HOP_S = 1.0
 """From window to window of what is longer than one: their cosines are averaged."""
@@ -44,17 +43,18 @@ _CHAIN_FILES = 60
 
 
 def rival(data: Path, work: Path, minutes: float | None = None) -> Model | None:
-    """MoBind trained for as many pairs as the shipped weights; see `trained`."""
-    return trained(data, work, float(shipped_once().about["training"]["pairs"]), minutes)
+    """MoBind trained on the sources of the shipped weights, for as many pairs; see `trained`."""
+    about = shipped_once().about
+    return trained(data, work, tuple(about["data"]), float(about["training"]["pairs"]), minutes)
 
 
-def trained(data: Path, work: Path, pairs: float, minutes: float | None = None) -> Model | None:
+def trained(data: Path, work: Path, sources: Sequence[str], pairs: float, minutes: float | None = None) -> Model | None:
     """MoBind trained on `pairs` of a sensor and a limb, in a folder in which it goes on where it stopped.
 
-    None where it is not finished within `minutes`.
+    sources: sets of motion to learn from. None where it is not finished within `minutes`.
     """
-    folder = work / "mobind"
-    store = _store(data, folder / "store")
+    folder = work / "-".join(("mobind", *sources))
+    store = _store(data, sources, folder / "store")
     recipe = mobind_recipe(pairs, store)
     outcome = train(recipe, recipe.build(), store, folder / "run", max_minutes=minutes)
     return load_model(outcome.best) if outcome.finished else None
@@ -77,18 +77,18 @@ def mobind_recipe(pairs: float, store: WindowStore) -> Recipe:
     return recipe.changed({"train.max_epochs": epochs, "train.patience_epochs": epochs})
 
 
-def _store(data: Path, folder: Path) -> WindowStore:
+def _store(data: Path, sources: Sequence[str], folder: Path) -> WindowStore:
     """The store of windows, made where it is not there yet."""
     if not (folder / "index.json").exists():
-        store_from_recordings(_takes(data), UTD_CONTRACT, folder)
+        store_from_recordings(_takes(data, sources), UTD_CONTRACT, folder)
     return open_store(folder, UTD_CONTRACT)
 
 
-def _takes(data: Path) -> Iterator[Take]:
-    for split, sources, seed in (
-        ("train", motion_sources(data, TRAINED_ON), 221), ("val", validation_sources(data), 222)
+def _takes(data: Path, sources: Sequence[str]) -> Iterator[Take]:
+    for split, own, seed in (
+        ("train", motion_sources(data, sources), 221), ("val", validation_sources(data), 222)
     ):  # fmt: skip
-        for s, source in enumerate(sources):
+        for s, source in enumerate(own):
             yield from simulated_takes(source, split, (seed, s))
 
 

@@ -199,10 +199,10 @@ def _answer(
     values: dict[str, float] = {}
     for (own, _), (start_s, end_s) in zip(lines, itertools.pairwise(edges), strict=True):
         # A piece is held to its own evidence; the whole is as sure as its weakest piece.
-        share = min(max(own.nats, 0.0) / max(line.nats, 1e-9), 1.0)
+        share = 1.0 if own is line else min(max(own.nats, 0.0) / max(line.nats, 1e-9), 1.0)
         lag_s = float(own.at((start_s + end_s) / 2 + own.offset_s))
         stands = support(hypothesis, lag_s, start_s + lag_s, end_s + lag_s)
-        of_piece = features(stands_out.margin_nats * share, own.offset_std_s, found.searched_s, stands)
+        of_piece = features(own.nats, stands_out.margin_nats * share, own.offset_std_s, found.searched_s, stands)
         sure_each.append(confidence(of_piece, hypothesis.method, tolerance_s))
         values = of_piece if own is line else values
     if all(refusal.imu_is_still(s) for s in sensors):

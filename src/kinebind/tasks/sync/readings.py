@@ -144,4 +144,4 @@ def _features(found: Found, guess: Guess) -> dict[str, float]:
     stands = support(hypothesis, float(guess.at((start_s + end_s) / 2)), start_s, end_s)
     curve = found.anchors.along(guess.slope, guess.ref_s)
     among = standing(found.anchors.lag_s, curve, guess.offset_s, guess.nats)
-    return features(among.margin_nats, 0.01, found.searched_s, stands)
+    return features(guess.nats, among.margin_nats, 0.01, found.searched_s, stands)
