@@ -30,13 +30,16 @@ def model(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(rival, "motion_sources", lambda _, names: [source(1)] if names == ("one", "two") else [])
         patched.setattr(rival, "validation_sources", lambda *_: [source(5)])
+        patched.setattr(rival, "LEAST_S", 60.0)
         work = tmp_path_factory.mktemp("work")
-        made = rival.trained(Path(), work, ("one", "two"), pairs=250)
-        (entry, *_) = rival.open_store(work / "mobind-one-two/store", UTD_CONTRACT).entries
-        assert entry.meta["split"] == "train"
-        again = rival.trained(Path(), work, ("one", "two"), pairs=250)
+        made = rival.trained(Path(), work, ("one", "two"), pairs=500)
+        entries = rival.open_store(work / "mobind-one-two/store", UTD_CONTRACT).entries
+        again = rival.trained(Path(), work, ("one", "two"), pairs=500)
     for a, b in zip(made.parameters(), again.parameters(), strict=True):
         assert (a == b).all()
+    # Two people for some 40 s, so twice, to be a minute.
+    assert [e.name for e in entries if e.meta["split"] == "train"] == [f"made-up-221-0-{n}-0-0-0" for n in range(2)]
+    assert [e.name for e in entries if e.meta["split"] == "val"] == ["made-up-222-0-0-0-0"]
     return made
 
 

@@ -1,12 +1,14 @@
 """MoBind on the clips that the universal model learns from, for as many pairs: a rival in the benchmark of zero-shot.
 
-Made-up movement is the universal model's own and is not among them.
+Made-up movement is the universal model's own and is not among them. Clips are recorded as often as it takes to come to
+hours, in another order and by another camera and other sensors each time.
 What MoBind sees is fixed: 2 s, a right wrist and a right thigh at UTD-MHAD's rates, either of which may be missing. Its
 sizes are those of the study on two cores, since the paper's would train for days there; so are rate and temperature.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,9 @@ HOP_S = 1.0
 _LEAST_SHARE = 0.8  # of a window that must have been measured
 _ROW = "normal"
 _CHAIN_FILES = 60
+LEAST_S = 4 * 3600.0
+"""Of recordings to train on. Little motion is simulated time and again until there are as many, since the universal
+model does not see the same recording twice either."""
 
 
 def rival(data: Path, work: Path, minutes: float | None = None) -> Model | None:
@@ -85,11 +90,17 @@ def _store(data: Path, sources: Sequence[str], folder: Path) -> WindowStore:
 
 
 def _takes(data: Path, sources: Sequence[str]) -> Iterator[Take]:
-    for split, own, seed in (
-        ("train", motion_sources(data, sources), 221), ("val", validation_sources(data), 222)
-    ):  # fmt: skip
-        for s, source in enumerate(own):
-            yield from simulated_takes(source, split, (seed, s))
+    seconds = 0.0
+    for again in itertools.count():
+        before_s = seconds
+        for s, source in enumerate(motion_sources(data, sources)):
+            for take in simulated_takes(source, "train", (221, s, again)):
+                seconds += take.pose.shape[-1] / UTD_CONTRACT.pose_rate_hz
+                yield take
+        if seconds >= LEAST_S or seconds == before_s:
+            break
+    for s, source in enumerate(validation_sources(data)):
+        yield from simulated_takes(source, "val", (222, s))
 
 
 def simulated_takes(source: Source, split: str, seed: tuple[int, ...]) -> Iterator[Take]:
@@ -107,7 +118,7 @@ def simulated_takes(source: Source, split: str, seed: tuple[int, ...]) -> Iterat
                     duration_s=span_s,
                 )  # fmt: skip
                 poses = filmed(body, _ROW, rng, start_s=SPARE_S, duration_s=span_s)
-                name = f"{source.name}-{g}-{c}-{k}"
+                name = f"{source.name}-{'-'.join(map(str, (*seed, g, c, k)))}"
                 recording = Recording((poses,), imus, name=name, meta={"split": split})
                 yield take_from_recording(recording, UTD_CONTRACT)
 
