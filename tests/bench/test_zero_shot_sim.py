@@ -17,7 +17,7 @@ from kinebind.bench.measured import figures
 from kinebind.bench.offset_finders import ByMatcher, errors_s
 from kinebind.bench.sim_cases import SimCases, Spec, case, first_sensors, group, worn_sites
 from kinebind.body.segments import posture
-from kinebind.parts import SITES
+from kinebind.parts import COCO17, SITES
 
 BODIES = made_up_body.bodies(3)
 SPEC = Spec("clean", 3.0, 1.0, periodic=None)
@@ -162,28 +162,40 @@ def test_curves_have_all_their_points_and_compute_the_usual_one_once(few):
 
     def find(imus, poses, range_s):
         calls.append((len(imus), range_s))
+        shown = np.isfinite(poses.keypoints_px[..., 0]).any(axis=0)
+        if not shown.all():
+            views.append((imus[0].site, tuple(np.flatnonzero(shown))))
         return 0.0, None
 
+    views = []
     found = zero_shot.curves(few, find)
     points = {key.removesuffix("_within_100ms") for key in found if key.endswith("_within_100ms")}
     assert points == {
         "sim_sensors_1", "sim_sensors_2", "sim_row_clean", "sim_row_normal", "sim_row_hard", "sim_row_sway",
         "sim_rate_50hz", "sim_rate_100hz", "sim_length_2s", "sim_length_5s",
+        "sim_view_upper", "sim_view_upper_whole", "sim_view_legs", "sim_view_legs_whole",
+        "sim_view_side", "sim_view_side_whole",
     }  # fmt: skip
     assert {"sim_length_2s_within_100ms_periodic", "sim_length_5s_median_ms_periodic"} <= set(found)
     for point in ("sim_rate_100hz", "sim_length_5s"):
         same = found[f"{point}_median_ms"].values
         np.testing.assert_array_equal(same, found["sim_row_normal_median_ms"].values)
-    # Sensors twice, the usual once, three rows, one rate, one length, and periodic ones.
+    # Sensors twice, the usual once, three rows, one rate, one length, six views, and periodic ones.
     per_spec = max(1, round(0.01 * zero_shot.POINT_CLIPS))
-    assert len(calls) == per_spec * (2 + 1 + 3 + 1 + 1) + 2 * max(1, round(0.01 * zero_shot.PERIODIC_CLIPS))
+    assert len(calls) == per_spec * (2 + 1 + 3 + 1 + 1 + 6) + 2 * max(1, round(0.01 * zero_shot.PERIODIC_CLIPS))
     assert {range_s for _, range_s in calls} == {(-2.0, 2.0)}
+    (wrist, upper), (shank, legs), (same, side) = (views[k * per_spec] for k in range(3))
+    assert (wrist.partition("_")[2], upper) == ("wrist", tuple(range(11)))
+    assert (shank.partition("_")[2], legs) == ("shank", tuple(range(11, 17)))
+    assert (same, {COCO17[k].partition("_")[0] for k in side}) == (shank, {"nose", shank.partition("_")[0]})
 
 
 def test_places_are_found_on_a_clear_view(few):
     found = figures(zero_shot.sites(few, MATCHER) | zero_shot.swapped(few, MATCHER), intervals=False)
     assert found["sim_sites_assigned"] >= found["sim_sites_argmax"] > 0.4
     assert found["sim_sites_argmax_but_for_side"] >= found["sim_sites_argmax"]
+    assert found["sim_sites_legs_assigned"] >= found["sim_sites_legs_argmax"] > 0.4
+    assert found["sim_sites_upper_assigned"] >= found["sim_sites_upper_argmax"] > 0.4
     assert found["sim_swapped_wrists"] == 1.0
     assert len(few.of(zero_shot.PLACES, zero_shot.CLIPS)[0].imus) == len(SITES)
 

@@ -73,9 +73,6 @@ def seen_channels(metres: Tensor, seen: Tensor, site: Tensor, rate_hz: float) ->
     points = torch.einsum("bkj,btjc->bkct", weights, metres)  # (B, K, 2, T)
     missing = torch.einsum("bkj,btj->bkt", weights, (~seen).to(metres)) > 0  # (B, K, T)
     nearest, near, far, parent, root, top, left, right = points.unbind(1)
-    # Of somebody whose hips are hidden, the shoulders stand in for the root.
-    hidden = missing[:, 4].all(dim=-1)[:, None, None]
-    root = torch.where(hidden, top, root)
     vectors = [nearest - root, far - near, near - parent, top - root, left - right]  # each (B, 2, T)
     speed = gaussian(torch.cat([nearest, root, far - near, near - parent], dim=1), _SPEED_S, rate_hz, 1)  # (B, 8, T)
     bend = gaussian(torch.cat([nearest, root], dim=1), _BEND_S, rate_hz, 2)  # (B, 4, T)

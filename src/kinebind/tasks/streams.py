@@ -1,6 +1,7 @@
 """A user's streams as the universal model's input: any sensor and any poses, on its grid, in its channels.
 
-What training draws goes through the same functions (`kinebind.nn.felt_channels`, `on_grid`, `seen_channels`).
+What training draws goes through the same functions (`kinebind.nn.felt_channels`, `on_grid`, `whole_trunk`,
+`seen_channels`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from kinebind.nn.felt_channels import felt_channels
 from kinebind.nn.on_grid import on_grid
 from kinebind.nn.seen_channels import body_scale, seen_channels, shows_limb
 from kinebind.nn.universal import RATE_HZ
+from kinebind.nn.whole_trunk import whole_trunk
 from kinebind.parts import SITES
 from kinebind.poses import Poses
 from kinebind.resample import resample_vectors, whole_rows
@@ -120,4 +122,5 @@ def seen_stream(poses: Poses) -> SeenStream:
     start_s = float(out_s[0])
     time_s = torch.as_tensor(poses.time_s - start_s)[None]
     on, seen = on_grid(time_s, metres, shown, torch.as_tensor(out_s - start_s)[None])
-    return SeenStream(round(start_s * RATE_HZ), on[0].float(), seen[0])
+    on, seen = whole_trunk(on.float(), seen, RATE_HZ)
+    return SeenStream(round(start_s * RATE_HZ), on[0], seen[0])

@@ -16,6 +16,7 @@ from kinebind.nn.felt_channels import felt_channels, told_signals
 from kinebind.nn.on_grid import on_grid
 from kinebind.nn.seen_channels import body_scale, seen_channels
 from kinebind.nn.universal import RATE_HZ, UNKNOWN_SITE
+from kinebind.nn.whole_trunk import whole_trunk
 from kinebind.parts import SITES
 from kinebind.training.draw.figure import joints, keypoints, random_shapes, site_paths
 from kinebind.training.draw.moves import Library, Variety, draw_motion
@@ -105,6 +106,7 @@ def draw(
     metres = (pixels - pixels.mean(dim=(1, 2), keepdim=True)) / scale[:, None, None, None]
     metres = metres * torch.tensor([1.0, -1.0], device=device)
     on, counts = on_grid(time_s, metres, shown, (_MARGIN_S + at_s).expand(bodies, -1))
+    on, counts = whole_trunk(on, counts, RATE_HZ)
     flat = site.flatten()
     rows = torch.arange(bodies, device=device).repeat_interleave(count)
     seen = seen_channels(on[rows], counts[rows], flat, RATE_HZ)
