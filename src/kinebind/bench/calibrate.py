@@ -20,10 +20,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 from kinebind.bench import utd
+from kinebind.bench.in_part import LEG_SITES, in_part
 from kinebind.bench.processes import parallel
 from kinebind.bench.scenes import Bodies, Scene, scene, timing_error_s, training_sources
 from kinebind.clock import FloatArray
-from kinebind.parts import COCO17, SITES
+from kinebind.parts import SITES
 from kinebind.recording import Recording
 from kinebind.store import written_whole
 from kinebind.tasks.sync import Method, sync
@@ -33,7 +34,6 @@ from kinebind.tasks.sync.confidence import AGAINST, AMONG_FEATURES, FEATURES, RI
 
 log = logging.getLogger(__name__)
 
-LEG_SITES = ("pelvis", "left_thigh", "right_thigh", "left_shank", "right_shank", "left_foot", "right_foot")
 _MIX = ("clean", "normal", "normal", "hard", "sway")
 
 
@@ -60,9 +60,7 @@ def walking_scene(walkers: Bodies, rng: np.random.Generator) -> Scene:
     if rng.random() < 0.5:
         return found
     (poses,) = found.recording.people
-    keypoints_px = poses.keypoints_px.copy()
-    keypoints_px[:, : COCO17.index("left_hip")] = np.nan
-    return replace(found, recording=Recording((poses.replace(keypoints_px=keypoints_px),), found.recording.imus))
+    return replace(found, recording=Recording((in_part(poses, "legs"),), found.recording.imus))
 
 
 Case = tuple[dict[str, float], float]

@@ -3,8 +3,7 @@
 `kinebind bench sync` runs on development data: DeepMimic's clips (a source that nothing is fitted on), UTD-MHAD's odd
 subjects, and idle people. `--final` opens the test sets: CMU's motion capture, UTD-MHAD's even subjects, the Neura
 walk, and the five idle files kept for the test. `--small` takes every twentieth clip, and of the hour its first part:
-a look, not a result. What it has found lies in a folder, from which the same command of the same commit
-goes on.
+a look, not a result. What it has found lies in a folder, from which the same command of the same commit goes on.
 """
 
 from __future__ import annotations

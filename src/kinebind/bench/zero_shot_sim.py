@@ -15,14 +15,14 @@ from dataclasses import replace
 import numpy as np
 
 from kinebind.bench.assignment import HOWS, NOW_S, SITES_HOW, on_video_clock, people_table, shares_right, sites_table
+from kinebind.bench.in_part import LEG_SITES, Part, in_part
 from kinebind.bench.measured import Cases, Measured, timing
 from kinebind.bench.offset_finders import OffsetFinder, SyncCase, errors_s
 from kinebind.bench.scenes import CONDITIONS
 from kinebind.bench.sim_cases import SimCases, Spec, first_sensors
 from kinebind.clock import FloatArray
 from kinebind.imu import Imu
-from kinebind.parts import COCO17, SITES, mirror_site
-from kinebind.poses import Poses
+from kinebind.parts import SITES, mirror_site
 from kinebind.tasks.locate import How
 from kinebind.tasks.matching import Matcher
 
@@ -47,11 +47,10 @@ PEOPLE = {"": ("normal", 5.0), "_2s": ("hard", 2.0)}
 MOST_PEOPLE = 8
 PAIRS = {"wrists": "left_wrist", "shanks": "left_shank"}
 """Sensors on both sides that may have been swapped."""
-VIEWS = {"upper": 0, "legs": 1, "side": 1}
+VIEWS: dict[Part, int] = {"upper": 0, "legs": 1, "side": 1}
 """What alone is in the image: the body above the hips, hips and legs, the sensor's own side; and whether a wrist or a
 shank is then looked for, by its number among the sensors.
 """
-LOWER = ("pelvis", "left_thigh", "right_thigh", "left_shank", "right_shank", "left_foot", "right_foot")
 
 
 def matched(cases: SimCases, matcher: Matcher) -> Measured:
@@ -111,20 +110,9 @@ def _in_view(cases: SimCases, finder: OffsetFinder) -> Measured:
     spec = replace(USUAL, sensors=2)
     for view, number in VIEWS.items():
         whole = [replace(c, imus=c.imus[number : number + 1]) for c in cases.of(spec, POINT_CLIPS)]
-        cut = [replace(c, poses=_in_part(c.poses, view, c.imus[0].site or "")) for c in whole]
+        cut = [replace(c, poses=in_part(c.poses, view, c.imus[0].site or "")) for c in whole]
         out |= _timed(f"sim_view_{view}", finder, cut, spec) | _timed(f"sim_view_{view}_whole", finder, whole, spec)
     return out
-
-
-def _in_part(poses: Poses, view: str, site: str = "") -> Poses:
-    """Poses of which a view, one of VIEWS, shows a part; site: of the sensor whose side is the near one."""
-    other, _, _ = mirror_site(site).partition("_")
-    hips = COCO17.index("left_hip")
-    shown = {
-        "upper": [k < hips for k in range(len(COCO17))], "legs": [k >= hips for k in range(len(COCO17))],
-        "side": [not name.startswith(f"{other}_") for name in COCO17],
-    }  # fmt: skip
-    return poses.replace(keypoints_px=np.where(np.array(shown[view])[:, None], poses.keypoints_px, np.nan))
 
 
 def _points() -> dict[str, dict[str, Spec]]:
@@ -168,11 +156,12 @@ def sites(cases: SimCases, matcher: Matcher) -> Measured:
         chosen = [worn[k] for k in np.argmax(table, axis=1)]
         either.append(np.mean([b in (a, mirror_site(a)) for a, b in zip(worn, chosen, strict=True)]))
     out["sim_sites_argmax_but_for_side"] = Cases(np.array(either))
-    for view in ("upper", "legs"):
+    halves: tuple[Part, ...] = ("upper", "legs")
+    for view in halves:
         cut = []
         for c in drawn:
-            imus = [imu for imu in c.imus if (imu.site in LOWER) == (view == "legs")]
-            cut.append(sites_table(matcher, imus, _in_part(c.poses, view), c.truth))
+            imus = [imu for imu in c.imus if (imu.site in LEG_SITES) == (view == "legs")]
+            cut.append(sites_table(matcher, imus, in_part(c.poses, view), c.truth))
         for how, ending in SITES_HOW.items():
             out[f"sim_sites_{view}_{ending}"] = Cases(np.array([shares_right(t, len(t), how)[0] for t in cut]))
     return out

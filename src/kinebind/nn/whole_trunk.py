@@ -43,11 +43,10 @@ def whole_trunk(metres: Tensor, seen: Tensor, rate_hz: float) -> tuple[Tensor, T
             placed[:, :, corner] = torch.where(known[..., None], metres[:, :, partner] + away, placed[:, :, corner])
             counts[:, :, corner] |= known
     up = torch.tensor([0.0, _TRUNK_M]).to(metres)
-    beside, there = placed.clone(), counts.clone()
     for own, other, wider, above in ((_SHOULDERS, _HIPS, _WIDER, up), (_HIPS, _SHOULDERS, 1.0 / _WIDER, -up)):
-        known = (gone[:, :, own].all(dim=2) & there[:, :, other].all(dim=2))[:, :, None]
-        middle = beside[:, :, other].mean(dim=2, keepdim=True)
-        usual = middle + wider * (beside[:, :, other] - middle) + above
+        known = (gone[:, :, own].all(dim=2) & counts[:, :, other].all(dim=2))[:, :, None]
+        middle = placed[:, :, other].mean(dim=2, keepdim=True)
+        usual = middle + wider * (placed[:, :, other] - middle) + above
         placed[:, :, own] = torch.where(known[..., None], usual, placed[:, :, own])
         counts[:, :, own] |= known
     return placed, counts
