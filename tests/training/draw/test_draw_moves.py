@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from kinebind.body.segments import SEGMENTS
+from kinebind.errors import InputError
 from kinebind.training.corpus_packing import ROT_SCALE
+from kinebind.training.draw import large_arrays
 from kinebind.training.draw.moves import FAMILY, Library, Variety, _wander
 from kinebind.training.draw.moves import draw_motion as draw_moved
 from kinebind.training.draw.turns import conjugate, multiply
@@ -52,6 +56,26 @@ def test_a_part_of_a_corpus_knows_no_pose_but_its_own(corpus, library):
     time_s = torch.arange(50)[None] / 25.0
     for own, of_all in zip(part.at(torch.tensor([0]), time_s), library.at(torch.tensor([1]), time_s), strict=True):
         assert torch.equal(own, of_all)
+
+
+def test_a_library_too_large_for_memory_is_the_same_from_a_file(corpus, library, monkeypatch):
+    beside = Path(corpus.rot.filename).parent
+    before = sorted(beside.iterdir())
+    monkeypatch.setattr(large_arrays, "MOST_IN_MEMORY", 0)
+    own = Library.of(corpus)
+    assert isinstance(large_arrays.large_array((2, 3), beside), np.memmap)
+    assert sorted(beside.iterdir()) == before, "the file has no name"
+    assert torch.equal(own.rot, library.rot)
+    assert torch.equal(own.root, library.root)
+    time_s = torch.arange(50)[None] / 25.0
+    for a, b in zip(own.at(torch.tensor([1]), time_s), library.at(torch.tensor([1]), time_s), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_library_that_no_disk_holds_is_refused(tmp_path):
+    with pytest.raises(InputError, match="find no place on a disk: too little space"):
+        large_arrays.large_array((1 << 46, 4), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_before_its_start_and_after_its_end_a_clip_stands_still(library):

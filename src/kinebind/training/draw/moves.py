@@ -7,6 +7,7 @@ continuous; time-warping by f is exact physics (accelerations grow with f², rat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from kinebind.training.corpus import Corpus
 from kinebind.training.corpus_packing import ROT_SCALE
 from kinebind.training.draw.acting import Script, act
 from kinebind.training.draw.gestures import ARMS, led_arms, led_legs, led_trunk, smooth
+from kinebind.training.draw.large_arrays import large_array
 from kinebind.training.draw.noise import slow_noise
 from kinebind.training.draw.turns import about_z, between, conjugate, heading, multiply, normalised, rotate
 from kinebind.training.draw.vocabulary import VOCABULARY
@@ -86,11 +88,17 @@ class Library:
 
     @classmethod
     def of(cls, corpus: Corpus, weights: dict[str, float] | None = None, device: str | torch.device = "cpu") -> Library:
-        """All clips of a corpus; weights: by source, how often against its share of the hours (1 where not named)."""
+        """All clips of a corpus; weights: by source, how often against its share of the hours (1 where not named).
+
+        On a processor those of a large corpus lie in a file, beside the corpus' own arrays if there is a place. Raises
+        InputError where none is.
+        """
         # No rows but those of its clips: a part of a corpus lies over the memory of the whole.
         begin = np.cumsum(corpus.frames) - corpus.frames
-        rot = np.empty((int(corpus.frames.sum()), *corpus.rot.shape[1:]), np.float32)
-        root = np.empty((len(rot), *corpus.root.shape[1:]), np.float32)
+        near = getattr(corpus.rot, "filename", None)
+        folder = None if near is None else Path(near).parent
+        rot = large_array((int(corpus.frames.sum()), *corpus.rot.shape[1:]), folder)
+        root = large_array((len(rot), *corpus.root.shape[1:]), folder)
         for at, first, frames, rate_hz in zip(begin, corpus.first, corpus.frames, corpus.rate_hz, strict=True):
             own, rows = slice(at, at + frames), slice(first, first + frames)
             rot[own] = _coefficients((corpus.rot[rows] / ROT_SCALE).astype(np.float32), rate_hz)
