@@ -38,6 +38,21 @@ def test_a_standard_score_is_the_height_above_wrong_lags():
     assert found[STANDARD] == pytest.approx(10.0, rel=0.25)
 
 
+@pytest.mark.parametrize("name", ["universal", "correlation"])
+@pytest.mark.parametrize("seconds", [2.0, 10.0, 60.0, 600.0])
+def test_of_two_limbs_that_fit_the_better_one_has_more_evidence_however_long_the_recording(name, seconds):
+    """A limit on the standard score once made shank and foot equal after minutes, and the worse one was told."""
+    calibration = Calibration.of(name)
+    heights = np.linspace(0.02, 0.6, 30)
+    own = scores(spread=0.005, seconds=seconds, count=heights.size)
+    values = own.values.copy()
+    values[:, 0, 0, np.abs(LAGS).argmin()] = heights
+    values[:, 0, 0, np.abs(LAGS) > 0.5] = values[0, 0, 0, np.abs(LAGS) > 0.5]  # the same wrong lags for all
+    nats = evidence(replace(own, values=values), np.zeros(heights.size), 0.0, np.ones(heights.size), calibration)
+    steps = np.diff(nats[:, 0, 0])
+    assert (steps > 1e-3).all(), steps
+
+
 def test_lags_near_the_right_one_and_beyond_the_overlap_are_not_wrong_ones():
     clean = scores(spread=0.1, seconds=10.0)
     spoilt = clean.values.copy()

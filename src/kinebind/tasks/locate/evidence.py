@@ -33,7 +33,9 @@ WRONG_FROM_S = 1.0
 _INDEPENDENT_S = 0.5  # wrong lags nearer to each other than this say the same
 _PRIOR_LAGS = 30.0  # how many independent wrong lags the simulated strangers stand for
 _LAG_S = 0.2  # of a search, as many lags are independent as it is times this long
-_MOST_STANDARD = 12.0
+_FITTED_STANDARD = 12.0
+"""Standard score beyond which nothing was fitted. More counts as its logarithm, but never nothing: minutes bring the
+right site and its neighbour beyond it, and which of them stands out further is what tells them apart."""
 DECLARED, MIRRORED = 0.9, 0.05
 """How often a declared site is right, and how often left and right are swapped; the rest is shared by all others."""
 NEVER = -1e6
@@ -116,7 +118,8 @@ def _features(score: FloatArray, scores: PairScores, far: np.ndarray, wrong: tup
     share = own / (own + _PRIOR_LAGS)
     variance = share * np.maximum(square - mean**2, 0.0) + (1.0 - share) * usual
     standard = (score - share * mean) / np.sqrt(variance + 1e-12)
-    standard = np.clip(standard, -_MOST_STANDARD, _MOST_STANDARD)
+    beyond = np.maximum(np.abs(standard) - _FITTED_STANDARD, 0.0)
+    standard = np.sign(standard) * (np.abs(standard) - beyond + np.log1p(beyond))
     return [np.ones_like(score), score, score * log_s, standard, log_s]
 
 
