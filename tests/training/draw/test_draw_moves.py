@@ -11,7 +11,7 @@ import torch
 from kinebind.body.segments import SEGMENTS
 from kinebind.errors import InputError
 from kinebind.training.corpus_packing import ROT_SCALE
-from kinebind.training.draw import large_arrays
+from kinebind.training.draw import large_arrays, moves
 from kinebind.training.draw.moves import FAMILY, Library, Variety, _wander
 from kinebind.training.draw.moves import draw_motion as draw_moved
 from kinebind.training.draw.turns import conjugate, multiply
@@ -61,15 +61,30 @@ def test_a_part_of_a_corpus_knows_no_pose_but_its_own(corpus, library):
 def test_a_library_too_large_for_memory_is_the_same_from_a_file(corpus, library, monkeypatch):
     beside = Path(corpus.rot.filename).parent
     before = sorted(beside.iterdir())
+    made = []
+
+    def noted(shape, near):
+        made.append((large_arrays.large_array(shape, near), near))
+        return made[-1][0]
+
     monkeypatch.setattr(large_arrays, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(moves, "large_array", noted)
     own = Library.of(corpus)
-    assert isinstance(large_arrays.large_array((2, 3), beside), np.memmap)
+    assert [near for _, near in made] == [beside, beside]
+    for array, tensor in zip((array for array, _ in made), (own.rot, own.root), strict=True):
+        assert isinstance(array, np.memmap)
+        assert tensor.data_ptr() == array.ctypes.data, "it draws from the file itself"
     assert sorted(beside.iterdir()) == before, "the file has no name"
     assert torch.equal(own.rot, library.rot)
     assert torch.equal(own.root, library.root)
     time_s = torch.arange(50)[None] / 25.0
     for a, b in zip(own.at(torch.tensor([1]), time_s), library.at(torch.tensor([1]), time_s), strict=True):
         assert torch.equal(a, b)
+
+
+def test_where_the_corpus_has_no_folder_any_more_the_file_lies_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(large_arrays, "MOST_IN_MEMORY", 0)
+    assert isinstance(large_arrays.large_array((2, 3), tmp_path / "gone"), np.memmap)
 
 
 def test_a_library_that_no_disk_holds_is_refused(tmp_path):

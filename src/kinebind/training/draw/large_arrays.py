@@ -27,10 +27,12 @@ def large_array(shape: tuple[int, ...], near: Path | None = None) -> npt.NDArray
         return np.empty(shape, np.float32)
     problem = "too little space"
     for folder in (near, Path(tempfile.gettempdir())):
-        # A file that is mapped takes its space only when it is filled, and a full disk would then end the process.
-        if folder is None or shutil.disk_usage(folder).free < size:
+        if folder is None:
             continue
         try:
+            # A file that is mapped takes its space only when it is filled, and a full disk would then end the process.
+            if shutil.disk_usage(folder).free < size:
+                continue
             with tempfile.TemporaryFile(dir=folder) as file:
                 return np.memmap(file, np.float32, "w+", shape=shape)
         except OSError as error:
